@@ -1,0 +1,28 @@
+// FuseSession: the kernel's side of a mount.
+#pragma once
+
+#include <memory>
+
+#include "cachefs/session.h"
+#include "core/result.h"
+
+namespace forebay::cachefs {
+
+class FuseSession {
+ public:
+  // Mounts. Errors: one line with what libfuse or the kernel said.
+  static Result<std::unique_ptr<FuseSession>> mount(Session& session);
+  // Unmounts if it is mounted still.
+  ~FuseSession();
+
+  // Serves requests with up to `threads` threads until the tree is unmounted or a signal (TERM, INT, HUP) comes.
+  // `ready` is called before the first request.
+  Status serve(uint32_t threads, const std::function<void()>& ready);
+
+ private:
+  explicit FuseSession(fuse_session* session) : session_(session) {}
+
+  fuse_session* session_;
+};
+
+}  // namespace forebay::cachefs

@@ -1,0 +1,52 @@
+// The table of operations that libfuse gets. What is not here the kernel does by itself, as for a local file system:
+// permission checks (default_permissions), flock and fcntl locks, poll.
+#include "cachefs/ops.h"
+#include "cachefs/session.h"
+
+namespace forebay::cachefs {
+
+const fuse_lowlevel_ops& operations() {
+  static const fuse_lowlevel_ops table = [] {
+    fuse_lowlevel_ops all = {};
+    all.init = ops::init;
+    all.lookup = ops::lookup;
+    all.forget = ops::forget;
+    all.forget_multi = ops::forget_multi;
+    all.getattr = ops::getattr;
+    all.setattr = ops::setattr;
+    all.statfs = ops::statfs;
+    all.mknod = ops::mknod;
+    all.mkdir = ops::mkdir;
+    all.symlink = ops::symlink;
+    all.link = ops::link;
+    all.readlink = ops::readlink;
+    all.unlink = ops::unlink;
+    all.rmdir = ops::rmdir;
+    all.rename = ops::rename;
+    all.open = ops::open;
+    all.create = ops::create;
+    all.tmpfile = ops::tmpfile;
+    all.release = ops::release;
+    all.flush = ops::flush;
+    all.fsync = ops::fsync;
+    all.read = ops::read;
+    all.write = ops::write;
+    all.fallocate = ops::fallocate;
+    all.lseek = ops::lseek;
+    all.copy_file_range = ops::copy_file_range;
+    all.opendir = ops::opendir;
+    all.readdir = ops::readdir;
+    all.readdirplus = ops::readdirplus;
+    all.releasedir = ops::releasedir;
+    all.fsyncdir = ops::fsyncdir;
+    all.getxattr = ops::getxattr;
+    all.listxattr = ops::listxattr;
+    all.setxattr = ops::setxattr;
+    all.removexattr = ops::removexattr;
+    all.ioctl = ops::ioctl;
+    return all;
+  }();
+  return table;
+}
+
+}  // namespace forebay::cachefs

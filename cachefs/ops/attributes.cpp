@@ -1,0 +1,47 @@
+// getattr, setattr, statfs.
+#include <sys/statvfs.h>
+
+#include "cachefs/ops.h"
+#include "cachefs/session.h"
+
+namespace forebay::cachefs::ops {
+namespace {
+
+void reply_attributes(fuse_req_t request, const Result<AttributesReply>& reply) {
+  if (!reply) return reply_error(request, reply.error());
+  const struct stat stat = stat_of(reply->attributes);
+  fuse_reply_attr(request, &stat, seconds_of(reply->valid_for));
+}
+
+}  // namespace
+
+void getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
+  reply_attributes(request, session_of(request).meta.getattr(inode));
+}
+
+void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* attributes, int to_set, fuse_file_info*) {
+  SetAttributes change;
+  change.set_mode = (to_set & FUSE_SET_ATTR_MODE) != 0;
+  change.set_uid = (to_set & FUSE_SET_ATTR_UID) != 0;
+  change.set_gid = (to_set & FUSE_SET_ATTR_GID) != 0;
+  change.set_size = (to_set & FUSE_SET_ATTR_SIZE) != 0;
+  change.atime_now = (to_set & FUSE_SET_ATTR_ATIME_NOW) != 0;
+  change.mtime_now = (to_set & FUSE_SET_ATTR_MTIME_NOW) != 0;
+  change.set_atime = change.atime_now || (to_set & FUSE_SET_ATTR_ATIME) != 0;
+  change.set_mtime = change.mtime_now || (to_set & FUSE_SET_ATTR_MTIME) != 0;
+  change.mode = attributes->st_mode;
+  change.uid = attributes->st_uid;
+  change.gid = attributes->st_gid;
+  change.size = static_cast<uint64_t>(attributes->st_size);
+  change.atime = FileTime::of(attributes->st_atim);
+  change.mtime = FileTime::of(attributes->st_mtim);
+  reply_attributes(request, session_of(request).meta.setattr(caller_of(request, Groups::kAll), inode, change));
+}
+
+void statfs(fuse_req_t request, fuse_ino_t inode) {
+  const Result<struct statvfs> outside = session_of(request).meta.statfs(inode);
+  if (!outside) return reply_error(request, outside.error());
+  fuse_reply_statfs(request, &*outside);
+}
+
+}  // namespace forebay::cachefs::ops

@@ -1,0 +1,42 @@
+// init: what we ask of the kernel.
+#include "cachefs/ops.h"
+#include "core/log.h"
+
+namespace forebay::cachefs::ops {
+namespace {
+
+void want(fuse_conn_info* connection, unsigned capability, const char* name) {
+  if ((connection->capable & capability) != 0) {
+    connection->want |= capability;
+  } else {
+    log(Module::kCachefs).info("this kernel has no {}", name);
+  }
+}
+
+}  // namespace
+
+void init(void*, fuse_conn_info* connection) {
+  want(connection, FUSE_CAP_ATOMIC_O_TRUNC, "atomic O_TRUNC");
+  want(connection, FUSE_CAP_DONT_MASK, "umask of the caller");  // the outside applies it, after its default ACLs
+  want(connection, FUSE_CAP_POSIX_ACL, "POSIX ACLs");
+  want(connection, FUSE_CAP_IOCTL_DIR, "ioctl on directories");
+  want(connection, FUSE_CAP_PARALLEL_DIROPS, "parallel directory operations");
+  want(connection, FUSE_CAP_AUTO_INVAL_DATA, "page cache dropped with the mtime");
+  want(connection, FUSE_CAP_ASYNC_READ, "asynchronous reads");
+  want(connection, FUSE_CAP_ASYNC_DIO, "asynchronous direct I/O");
+  want(connection, FUSE_CAP_READDIRPLUS, "readdirplus");
+  want(connection, FUSE_CAP_READDIRPLUS_AUTO, "adaptive readdirplus");
+  // Dirty pages in the kernel would be data that nobody could throttle, and errors that come after the write.
+  connection->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE);
+  // The kernel itself takes setuid bits and capabilities off at a write.
+  connection->want &= ~static_cast<unsigned>(FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_HANDLE_KILLPRIV_V2);
+  constexpr unsigned kRequestBytes = 1 << 20;
+  connection->max_write = kRequestBytes;
+  connection->max_readahead = kRequestBytes;
+  constexpr unsigned kBackgroundRequests = 64;
+  connection->max_background = kBackgroundRequests;
+  connection->congestion_threshold = kBackgroundRequests * 3 / 4;
+  connection->time_gran = 1;  // ns
+}
+
+}  // namespace forebay::cachefs::ops

@@ -1,0 +1,26 @@
+// lookup, forget, forget_multi.
+#include "cachefs/ops.h"
+#include "cachefs/session.h"
+
+namespace forebay::cachefs::ops {
+
+void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
+  MetaService& meta = session_of(request).meta;
+  const Result<EntryReply> entry = meta.lookup(caller_of(request, Groups::kNone), parent, name);
+  if (!entry) return reply_error(request, entry.error());
+  const fuse_entry_param param = entry_param_of(*entry);
+  // An interrupted caller took no reference.
+  if (fuse_reply_entry(request, &param) == -ENOENT) meta.forget(entry->id, 1);
+}
+
+void forget(fuse_req_t request, fuse_ino_t inode, uint64_t count) {
+  session_of(request).meta.forget(inode, count);
+  fuse_reply_none(request);
+}
+
+void forget_multi(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
+  for (size_t i = 0; i < count; ++i) session_of(request).meta.forget(forgets[i].ino, forgets[i].nlookup);
+  fuse_reply_none(request);
+}
+
+}  // namespace forebay::cachefs::ops

@@ -1,0 +1,57 @@
+// write, fallocate, copy_file_range.
+#include <algorithm>
+#include <vector>
+
+#include "cachefs/ops.h"
+#include "cachefs/session.h"
+
+namespace forebay::cachefs::ops {
+namespace {
+
+Result<size_t> copy(Session& session, InodeId from, uint64_t offset_in, InodeId to, uint64_t offset_out,
+                    size_t length) {
+  constexpr size_t kBlockBytes = 1 << 20;
+  constexpr size_t kMostBytes = 64 << 20;  // a longer request is answered in part; the caller comes again
+  std::vector<char> block(std::min(length, kBlockBytes));
+  size_t copied = 0;
+  while (copied < std::min(length, kMostBytes)) {
+    const size_t wanted = std::min(block.size(), length - copied);
+    ASSIGN_OR_RETURN(const size_t bytes, session.storage.read(from, offset_in + copied, {block.data(), wanted}));
+    if (bytes == 0) break;
+    const Status written = session.storage.write(to, offset_out + copied, {block.data(), bytes});
+    if (!written && copied > 0) break;
+    RETURN_IF_ERROR(written);
+    copied += bytes;
+  }
+  return copied;
+}
+
+}  // namespace
+
+void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, off_t offset, fuse_file_info*) {
+  Session& session = session_of(request);
+  Status done = session.storage.write(inode, static_cast<uint64_t>(offset), {data, size});
+  if (done) done = session.meta.after_write(inode);
+  if (!done) return reply_error(request, done.error());
+  fuse_reply_write(request, size);
+}
+
+void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length, fuse_file_info*) {
+  Session& session = session_of(request);
+  Status done =
+      session.storage.allocate(inode, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length));
+  if (done) done = session.meta.after_write(inode);
+  reply_status(request, done);
+}
+
+void copy_file_range(fuse_req_t request, fuse_ino_t inode_in, off_t offset_in, fuse_file_info*, fuse_ino_t inode_out,
+                     off_t offset_out, fuse_file_info*, size_t length, int) {
+  Session& session = session_of(request);
+  const Result<size_t> copied = copy(session, inode_in, static_cast<uint64_t>(offset_in), inode_out,
+                                     static_cast<uint64_t>(offset_out), length);
+  if (!copied) return reply_error(request, copied.error());
+  if (Status settled = session.meta.after_write(inode_out); !settled) return reply_error(request, settled.error());
+  fuse_reply_write(request, *copied);
+}
+
+}  // namespace forebay::cachefs::ops

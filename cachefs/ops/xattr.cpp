@@ -1,0 +1,49 @@
+// getxattr, listxattr, setxattr, removexattr. Names that begin with user.forebay. are the cache's own.
+#include <cstring>
+
+#include "cachefs/control.h"
+#include "cachefs/ops.h"
+#include "cachefs/session.h"
+
+namespace forebay::cachefs::ops {
+namespace {
+
+bool is_virtual(const char* name) { return std::strncmp(name, kXattrPrefix, sizeof(kXattrPrefix) - 1) == 0; }
+
+void reply_bytes(fuse_req_t request, const Result<std::string>& value, size_t size) {
+  if (!value) return reply_error(request, value.error());
+  if (size == 0) {
+    fuse_reply_xattr(request, value->size());
+  } else if (size < value->size()) {
+    fuse_reply_err(request, ERANGE);
+  } else {
+    fuse_reply_buf(request, value->data(), value->size());
+  }
+}
+
+}  // namespace
+
+void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t size) {
+  Session& session = session_of(request);
+  reply_bytes(request,
+              is_virtual(name) ? virtual_xattr(session, inode, name)
+                               : session.meta.getxattr(caller_of(request, Groups::kAll), inode, name),
+              size);
+}
+
+void listxattr(fuse_req_t request, fuse_ino_t inode, size_t size) {
+  reply_bytes(request, session_of(request).meta.listxattr(caller_of(request, Groups::kAll), inode), size);
+}
+
+void setxattr(fuse_req_t request, fuse_ino_t inode, const char* name, const char* value, size_t size, int flags) {
+  if (is_virtual(name)) return reply_error(request, {EPERM, {}});
+  MetaService& meta = session_of(request).meta;
+  reply_status(request, meta.setxattr(caller_of(request, Groups::kAll), inode, name, {value, size}, flags));
+}
+
+void removexattr(fuse_req_t request, fuse_ino_t inode, const char* name) {
+  if (is_virtual(name)) return reply_error(request, {EPERM, {}});
+  reply_status(request, session_of(request).meta.removexattr(caller_of(request, Groups::kAll), inode, name));
+}
+
+}  // namespace forebay::cachefs::ops

@@ -1,0 +1,91 @@
+// What the mount says about itself and its files: JSON, and extended attributes.
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cachefs/control.h"
+#include "cachefs/session.h"
+
+namespace forebay::cachefs {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* name_of(CapacityPool pool) {
+  switch (pool) {
+    case CapacityPool::kNormal:
+      return "normal";
+    case CapacityPool::kLow:
+      return "low";
+    case CapacityPool::kEmergency:
+      break;
+  }
+  return "emergency";
+}
+
+}  // namespace
+
+std::string status_json(Session& session) {
+  const CacheStatus status = session.meta.status();
+  (void)session.mgmt.report_capacity(0, status.capacity_bytes, status.used_bytes);
+  Json json;
+  json["external"] = session.options.external;
+  json["mountpoint"] = session.options.mountpoint;
+  json["cache"] = session.options.caches.front();
+  json["pid"] = ::getpid();
+  json["version"] = FOREBAY_VERSION;
+  json["capacity_bytes"] = status.capacity_bytes;
+  json["used_bytes"] = status.used_bytes;
+  json["dirty_bytes"] = status.dirty_bytes;
+  json["dirty_files"] = status.dirty_files;
+  json["cached_files"] = status.cached_files;
+  json["hits"] = status.hits;
+  json["misses"] = status.misses;
+  json["fetched_bytes"] = status.fetched_bytes;
+  json["flushed_bytes"] = status.flushed_bytes;
+  json["evicted_bytes"] = status.evicted_bytes;
+  json["flush_failures"] = status.flush_failures;
+  json["conflicts"] = status.conflicts;
+  json["inodes_in_memory"] = status.inodes_in_memory;
+  json["passthrough"] = "off: not available in this version";
+  json["io_uring"] = "off: not available in this version";
+  for (const TargetInfo& target : session.mgmt.targets()) {
+    json["targets"].push_back({{"id", target.id}, {"path", target.path}, {"pool", name_of(target.pool)}});
+  }
+  const auto uptime = std::chrono::steady_clock::now() - session.started;
+  json["uptime_s"] = std::chrono::duration_cast<std::chrono::seconds>(uptime).count();
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<std::string> stat_json(Session& session, InodeId id) {
+  ASSIGN_OR_RETURN(const CacheState state, session.meta.cache_state(id));
+  Json json;
+  json["cached"] = state.cached;
+  json["dirty"] = state.dirty;
+  json["pinned"] = state.pinned;
+  json["size"] = state.size;
+  json["present_bytes"] = state.present_bytes;
+  json["dirty_bytes"] = state.dirty_bytes;
+  json["mtime0_ns"] = state.mtime0_ns;
+  json["layout"] = {{"chunk_size", state.layout.chunk_size_bytes}, {"targets", state.layout.targets}};
+  return json.dump();
+}
+
+Result<std::string> virtual_xattr(Session& session, InodeId id, const std::string& name) {
+  if (name == kXattrStatus) return status_json(session);
+  if (name == kXattrStat) return stat_json(session, id);
+  const std::string key = name.substr(sizeof(kXattrPrefix) - 1);
+  ASSIGN_OR_RETURN(const CacheState state, session.meta.cache_state(id));
+  if (key == "cached") return std::string(state.cached ? "1" : "0");
+  if (key == "dirty") return std::string(state.dirty ? "1" : "0");
+  if (key == "pinned") return std::string(state.pinned ? "1" : "0");
+  if (key == "size") return std::to_string(state.size);
+  if (key == "present_bytes") return std::to_string(state.present_bytes);
+  if (key == "dirty_bytes") return std::to_string(state.dirty_bytes);
+  if (key == "mtime0_ns") return std::to_string(state.mtime0_ns);
+  if (key == "chunk_size") return std::to_string(state.layout.chunk_size_bytes);
+  if (key == "targets") return fmt::format("{}", fmt::join(state.layout.targets, ","));
+  return fail(ENODATA);
+}
+
+}  // namespace forebay::cachefs

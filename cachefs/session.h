@@ -1,0 +1,62 @@
+// What every FUSE operation needs: the services, and what the mount says about itself.
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include <atomic>
+#include <chrono>
+#include <string>
+
+#include "cachefs/mount.h"
+#include "core/protocol/meta_service.h"
+#include "core/protocol/mgmt_service.h"
+#include "core/protocol/storage_service.h"
+
+namespace forebay::cachefs {
+
+struct Session {
+  MetaService& meta;
+  StorageService& storage;
+  MgmtService& mgmt;
+  const MountOptions& options;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::atomic<bool> discard{false};  // unmount --discard: dirty data is given up
+};
+
+inline Session& session_of(fuse_req_t request) { return *static_cast<Session*>(fuse_req_userdata(request)); }
+
+// Who asks. Supplementary groups cost a look into /proc, so only what may need them has them.
+enum class Groups { kNone, kAll };
+Caller caller_of(fuse_req_t request, Groups groups);
+
+// Ends the request with the error's errno.
+void reply_error(fuse_req_t request, const Error& error);
+inline void reply_status(fuse_req_t request, const Status& status) {
+  status ? static_cast<void>(fuse_reply_err(request, 0)) : reply_error(request, status.error());
+}
+
+struct stat stat_of(const Attributes& attributes);
+double seconds_of(std::chrono::milliseconds time);
+fuse_entry_param entry_param_of(const EntryReply& entry);
+
+// One open file of an application.
+struct FileHandle {
+  int flags = 0;
+  // Failures of the write-back that this handle's owner was told about (or that are older than it).
+  std::atomic<uint64_t> failures_seen{0};
+};
+inline FileHandle& handle_of(const fuse_file_info* info) { return *reinterpret_cast<FileHandle*>(info->fh); }
+
+// The error of a write-back that failed since this handle was last told: once for each handle, as fsync(2) says.
+Status late_error(Session& session, InodeId id, FileHandle& handle);
+
+// JSON for user.forebay.status and user.forebay.stat.
+std::string status_json(Session& session);
+Result<std::string> stat_json(Session& session, InodeId id);
+// The value of user.forebay.NAME. ENODATA for an unknown name.
+Result<std::string> virtual_xattr(Session& session, InodeId id, const std::string& name);
+
+// All operations; one file each under cachefs/ops/.
+const fuse_lowlevel_ops& operations();
+
+}  // namespace forebay::cachefs

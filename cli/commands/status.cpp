@@ -1,0 +1,152 @@
+#include <memory>
+#include <set>
+
+#include "cachefs/mount_table.h"
+#include "cli/commands/commands.h"
+#include "cli/control.h"
+#include "cli/output.h"
+#include "core/units.h"
+
+namespace forebay::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  std::string mountpoint;
+  bool json = false;
+};
+
+// The facts of one mount, taken out one by one, so that what is left over can be shown, too.
+class Facts {
+ public:
+  explicit Facts(Json facts) : facts_(std::move(facts)) {}
+
+  uint64_t number(const char* key) {
+    const uint64_t value = fact_number(facts_, key);
+    facts_.erase(key);
+    return value;
+  }
+
+  std::string text(const char* key) {
+    const Json value = take(key);
+    if (value.is_null()) return "-";
+    return value.is_string() ? one_line(value.get<std::string>()) : value.dump();
+  }
+
+  const Json& rest() const { return facts_; }
+
+ private:
+  Json take(const char* key) {
+    const auto found = facts_.find(key);
+    if (found == facts_.end()) return nullptr;
+    Json value = *found;
+    facts_.erase(found);
+    return value;
+  }
+
+  Json facts_;
+};
+
+void print_row(std::string_view name, const std::string& value) { fmt::print("  {:<15} {}\n", name, value); }
+
+std::string state_text(uint64_t dirty_bytes, uint64_t dirty_files) {
+  if (dirty_bytes == 0 && dirty_files == 0) return "everything is out";
+  return fmt::format("{} file{}, {} still to flush", dirty_files, dirty_files == 1 ? "" : "s",
+                     format_bytes(dirty_bytes));
+}
+
+std::string share_text(uint64_t used, uint64_t capacity) {
+  if (capacity == 0) return format_bytes(used);
+  return fmt::format("{} of {} ({:.0f}%)", format_bytes(used), format_bytes(capacity),
+                     100.0 * static_cast<double>(used) / static_cast<double>(capacity));
+}
+
+std::string hits_text(uint64_t hits, uint64_t misses) {
+  if (hits + misses == 0) return "none yet";
+  return fmt::format("{} of {} ({:.1f}%)", hits, hits + misses,
+                     100.0 * static_cast<double>(hits) / static_cast<double>(hits + misses));
+}
+
+void print_status(const Json& json) {
+  Facts facts(json);
+  fmt::print("{}\n", facts.text("mountpoint"));
+  print_row("external", facts.text("external"));
+  print_row("cache", facts.text("cache"));
+  const uint64_t dirty_bytes = facts.number("dirty_bytes");
+  print_row("state", state_text(dirty_bytes, facts.number("dirty_files")));
+  const uint64_t used = facts.number("used_bytes");
+  print_row("used", share_text(used, facts.number("capacity_bytes")));
+  print_row("cached files", std::to_string(facts.number("cached_files")));
+  const uint64_t hits = facts.number("hits");
+  print_row("hits", hits_text(hits, facts.number("misses")));
+  print_row("flush failures", std::to_string(facts.number("flush_failures")));
+  print_row("conflicts", std::to_string(facts.number("conflicts")));
+  print_row("passthrough", facts.text("passthrough"));
+  print_row("io_uring", facts.text("io_uring"));
+  const std::string pid = facts.text("pid"), version = facts.text("version");
+  const auto uptime = format_duration(std::chrono::seconds(static_cast<int64_t>(facts.number("uptime_s"))));
+  print_row("served by", fmt::format("process {}, version {}, for {}", pid, version, uptime));
+  // A newer mount may have more to say than this command knows.
+  for (const auto& [key, value] : facts.rest().items()) {
+    print_row(one_line(key), value.is_string() ? one_line(value.get<std::string>()) : value.dump());
+  }
+}
+
+void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
+
+int status_of(const Options& options) {
+  const auto facts = read_facts(options.mountpoint, cachefs::kXattrStatus);
+  if (!facts) return report(facts.error());
+  if (options.json) {
+    print_json(*facts);
+  } else {
+    print_status(*facts);
+  }
+  return 0;
+}
+
+int status_of_all(bool json) {
+  const auto table = cachefs::read_mount_table();
+  if (!table) return report(table.error());
+  int exit_status = 0;
+  Json all = Json::array();
+  std::set<dev_t> seen;  // a bind mount of a mount is no other mount
+  for (const cachefs::MountEntry& entry : *table) {
+    if (entry.type != cachefs::kMountType || !seen.insert(entry.device).second) continue;
+    auto facts = read_facts(entry.mountpoint, cachefs::kXattrStatus);
+    if (facts) {
+      all.push_back(*std::move(facts));
+    } else {
+      exit_status = report(facts.error());
+    }
+  }
+  if (json) {
+    print_json(all);
+  } else if (all.empty() && exit_status == 0) {
+    fmt::print("no forebay mounts\n");
+  }
+  for (size_t i = 0; i < all.size() && !json; ++i) {
+    if (i > 0) fmt::print("\n");
+    print_status(all[i]);
+  }
+  return exit_status;
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Action& action) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* const command =
+      app.add_subcommand("status", "Show how full a cache is and what is still to be flushed")->group("Commands");
+  command->add_option("MOUNTPOINT", options->mountpoint, "the mount; without it, all of them")->type_name("");
+  command->add_flag("--json", options->json, "as a JSON object; without MOUNTPOINT, an array of them");
+  command->footer(
+      "Example: is everything outside?\n"
+      "  test \"$(forebay status --json /fast | jq .dirty_bytes)\" = 0 && echo yes");
+  command->callback([&action, options] {
+    action = [options] { return options->mountpoint.empty() ? status_of_all(options->json) : status_of(*options); };
+  });
+}
+
+}  // namespace forebay::cli

@@ -1,0 +1,72 @@
+#include "consistency/external_tree.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include <string_view>
+
+namespace forebay::consistency {
+namespace {
+
+Result<UniqueFd> open_beneath(int directory_fd, const char* path, int flags) {
+  open_how how{};
+  how.flags = static_cast<uint64_t>(flags | O_NOFOLLOW | O_CLOEXEC);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+  // EAGAIN: the kernel saw a rename during ".."-free resolution; its documentation asks for a bounded retry.
+  constexpr int kMostTries = 32;
+  for (int tries = 0;; ++tries) {
+    const long fd = ::syscall(SYS_openat2, directory_fd, path, &how, sizeof(how));
+    if (fd >= 0) return UniqueFd(static_cast<int>(fd));
+    if (errno != EAGAIN || tries == kMostTries) return fail_errno();
+  }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ExternalTree>> ExternalTree::open(const std::string& path) {
+  UniqueFd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return fail_errno("external directory {}", path);
+  struct stat found;
+  if (::fstat(root.get(), &found) != 0) return fail_errno("external directory {}", path);
+  std::unique_ptr<ExternalTree> tree(new ExternalTree);
+  tree->path_ = path;
+  tree->root_ = std::move(root);
+  tree->device_ = found.st_dev;
+  return tree;
+}
+
+Result<UniqueFd> ExternalTree::open_child(int directory_fd, const char* name, int flags) {
+  return open_beneath(directory_fd, name, flags);
+}
+
+Result<UniqueFd> ExternalTree::reopen(int fd, int flags) {
+  UniqueFd opened(::open(proc_path(fd).c_str(), flags | O_CLOEXEC));
+  if (!opened) return fail_errno();
+  return opened;
+}
+
+Result<UniqueFd> ExternalTree::open_ref(const ExternalRef& ref, int flags) const {
+  // One call takes less than PATH_MAX bytes of path, so a longer one is walked in pieces that end at a slash.
+  constexpr size_t kMostBytes = 4000;
+  std::string_view rest = ref.path.empty() ? std::string_view(".") : std::string_view(ref.path);
+  UniqueFd directory;
+  while (rest.size() > kMostBytes) {
+    const size_t slash = rest.rfind('/', kMostBytes);
+    if (slash == std::string_view::npos) return fail(ENAMETOOLONG);
+    const std::string piece(rest.substr(0, slash));
+    ASSIGN_OR_RETURN(directory,
+                     open_beneath(directory ? directory.get() : root_.get(), piece.c_str(), O_PATH | O_DIRECTORY));
+    rest = rest.substr(slash + 1);
+  }
+  ASSIGN_OR_RETURN(UniqueFd fd,
+                   open_beneath(directory ? directory.get() : root_.get(), std::string(rest).c_str(), flags));
+  ASSIGN_OR_RETURN(const Probe found, probe_fd(fd.get()));
+  if (!(found.identity == ref.identity)) return fail(ESTALE, "{}: is another object now", ref.path);
+  return fd;
+}
+
+std::string proc_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+}  // namespace forebay::consistency

@@ -1,0 +1,26 @@
+// Probes: one look at an external object.
+#pragma once
+
+#include <string>
+
+#include "core/protocol/types.h"
+#include "core/result.h"
+
+namespace forebay::consistency {
+
+// What a look at an external object shows.
+struct Probe {
+  Identity identity;
+  Attributes attributes;
+  Validator version;
+  bool is_mount_root = false;  // another file system is mounted here
+};
+
+// How fresh the answer must be: kServer asks the server of a network file system, past its attribute cache.
+enum class Freshness { kUsual, kServer };
+
+// Looks at `name` below the directory `fd` (O_PATH is enough) without following symlinks; an empty name means the
+// object of `fd` itself. `link_device` is the st_dev of the link's root. Errors of statx(2). Thread safe.
+Result<Probe> probe(int fd, const char* name, dev_t link_device, Freshness freshness = Freshness::kUsual);
+
+}  // namespace forebay::consistency

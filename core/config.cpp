@@ -1,0 +1,67 @@
+#include "core/config.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/config_keys.h"
+#include "core/config_values.h"
+
+namespace forebay {
+namespace {
+
+// Whether low >= high; nothing can be said of a percentage and a size of a capacity that is itself a percentage.
+bool marks_crossed(const Config& config) {
+  const Share &low = config.evict.low, &high = config.evict.high;
+  if (low.fraction && high.fraction) return *low.fraction >= *high.fraction;
+  if (!low.fraction && !high.fraction) return low.bytes >= high.bytes;
+  if (config.cache.capacity.fraction) return false;
+  return low.of(config.cache.capacity.bytes) >= high.of(config.cache.capacity.bytes);
+}
+
+}  // namespace
+
+uint64_t Share::of(uint64_t total) const {
+  if (!fraction) return std::min(bytes, total);
+  const long double part = static_cast<long double>(*fraction) * static_cast<long double>(total);
+  return std::min(static_cast<uint64_t>(std::max(part, 0.0L)), total);
+}
+
+Status set_config_key(Config& config, std::string_view key, std::string_view value) {
+  const ConfigKey* row = find_config_key(key);
+  if (row == nullptr) return Failure(Error{EINVAL, unknown_key_message(key)});
+  const Status set = row->set(config, value);
+  if (set) return {};
+  const bool known_value = set.error().code == ENOTSUP;
+  return fail(set.error().code, "{}{} {}", key, known_value ? " =" : ":", set.error().context);
+}
+
+Status check_config(const Config& config) {
+  const uint64_t chunk = config.cache.chunk_size_bytes;
+  if (chunk == 0 || (chunk & (chunk - 1)) != 0) {
+    return fail(EINVAL, "cache.chunk_size: {} is not a power of two", size_text(chunk));
+  }
+  const Share& capacity = config.cache.capacity;
+  if (!capacity.fraction && capacity.bytes / 4 < chunk) {
+    return fail(EINVAL, "cache.capacity: {} is less than four chunks (cache.chunk_size is {})", share_text(capacity),
+                size_text(chunk));
+  }
+  if (marks_crossed(config)) {
+    return fail(EINVAL, "evict.low: {} is not below evict.high, {}", share_text(config.evict.low),
+                share_text(config.evict.high));
+  }
+  return {};
+}
+
+std::vector<ConfigKeyInfo> config_keys() {
+  const Config defaults;
+  std::vector<ConfigKeyInfo> rows;
+  for (const ConfigKey& row : config_key_table()) {
+    const std::string text = row.text(defaults);
+    const bool number = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+    const bool bare = number && row.type == KeyType::kCount;
+    rows.push_back({row.key, row.type_text, bare ? text : fmt::format("\"{}\"", text), row.meaning});
+  }
+  return rows;
+}
+
+}  // namespace forebay

@@ -1,0 +1,82 @@
+// The configuration: one struct, one table of keys, three sources (defaults, a TOML file, --set KEY=VALUE).
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace forebay {
+
+enum class FlushPolicy { kWriteBack, kOnClose, kWriteThrough, kManual };
+enum class FetchMode { kStream, kWhole };
+enum class Validate { kAlways, kTtl, kNever };
+enum class ConflictRule { kKeepBoth, kCacheWins, kExternalWins };
+
+// A size that may be said as a share of the capacity ("50%") or in bytes ("10GiB").
+struct Share {
+  std::optional<double> fraction;  // 0..1, when said as a percentage
+  uint64_t bytes = 0;              // otherwise
+
+  // In bytes, of a whole of `total` bytes; never more than the whole.
+  uint64_t of(uint64_t total) const;
+};
+
+struct Config {
+  struct Cache {
+    Share capacity{0.9, 0};  // a percentage counts the file system that holds the cache directory
+    uint64_t chunk_size_bytes = 512 << 10;
+  } cache;
+  struct Evict {
+    Share high{0.9, 0};
+    Share low{0.8, 0};
+  } evict;
+  struct Flush {
+    FlushPolicy policy = FlushPolicy::kWriteBack;
+    std::chrono::milliseconds delay{5000};
+    Share max_dirty{0.5, 0};
+    uint32_t streams = 4;
+  } flush;
+  struct Fetch {
+    FetchMode mode = FetchMode::kStream;
+    uint64_t readahead_bytes = 64 << 20;
+    uint32_t streams = 4;
+  } fetch;
+  struct Consistency {
+    Validate validate = Validate::kTtl;
+    std::chrono::milliseconds attr_ttl{1000};
+    ConflictRule conflict = ConflictRule::kKeepBoth;
+  } consistency;
+  struct Fuse {
+    uint32_t threads = 32;
+  } fuse;
+  struct Log {
+    std::string target = "auto";  // "auto", "journal", "stderr" or a file's path
+    std::string level = "info";   // "info", or per module: "info,storage=debug"
+  } log;
+};
+
+// Sets one key from its text ("flush.delay", "5s"). EINVAL with one line that names the key and the value (and the
+// nearest known key when it is unknown); ENOTSUP for a value that the design names and this version does not do yet.
+Status set_config_key(Config& config, std::string_view key, std::string_view value);
+
+// Applies a TOML file. ENOENT/EACCES when it can't be read; EINVAL with file, line and key otherwise.
+Status load_config_file(Config& config, const std::string& path);
+
+// What no single key can tell: low above high, a chunk size that is no power of two, ... EINVAL.
+Status check_config(const Config& config);
+
+// One row for each known key, in the order of the documentation.
+struct ConfigKeyInfo {
+  std::string_view key;
+  std::string_view type;      // "size", "duration", "share", "count", "text", or the choices "a | b | c"
+  std::string default_value;  // as one would write it in TOML
+  std::string_view meaning;   // one sentence
+};
+std::vector<ConfigKeyInfo> config_keys();
+
+}  // namespace forebay

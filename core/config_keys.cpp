@@ -1,0 +1,230 @@
+#include "core/config_keys.h"
+
+#include <algorithm>
+
+#include "core/config_values.h"
+#include "core/log.h"
+#include "core/nearest.h"
+#include "core/units.h"
+
+namespace forebay {
+namespace {
+
+constexpr uint64_t kKiB = 1024, kMiB = 1024 * kKiB;
+constexpr uint64_t kLeastCapacity = 4 * kMiB;
+constexpr uint64_t kLeastChunk = 64 * kKiB, kMostChunk = 64 * kMiB;
+constexpr uint32_t kMostStreams = 64;
+
+constexpr std::array kFlushPolicies = {
+    Choice<FlushPolicy>{"write-back", FlushPolicy::kWriteBack},
+    Choice<FlushPolicy>{"on-close", FlushPolicy::kOnClose},
+    Choice<FlushPolicy>{"write-through", FlushPolicy::kWriteThrough},
+    Choice<FlushPolicy>{"manual", FlushPolicy::kManual},
+};
+constexpr std::array kFetchModes = {
+    Choice<FetchMode>{"stream", FetchMode::kStream},
+    Choice<FetchMode>{"whole", FetchMode::kWhole},
+};
+constexpr std::array kValidates = {
+    Choice<Validate>{"always", Validate::kAlways},
+    Choice<Validate>{"ttl", Validate::kTtl},
+    Choice<Validate>{"never", Validate::kNever},
+};
+constexpr std::array kConflictRules = {
+    Choice<ConflictRule>{"keep-both", ConflictRule::kKeepBoth},
+    Choice<ConflictRule>{"cache-wins", ConflictRule::kCacheWins},
+    Choice<ConflictRule>{"external-wins", ConflictRule::kExternalWins},
+};
+
+Status set_chunk_size(Config& config, std::string_view value) {
+  uint64_t bytes = 0;
+  RETURN_IF_ERROR(set_size(bytes, value, kLeastChunk, kMostChunk));
+  if ((bytes & (bytes - 1)) != 0) return fail(EINVAL, "\"{}\" is not a power of two", value);
+  config.cache.chunk_size_bytes = bytes;
+  return {};
+}
+
+Status set_log_target(Config& config, std::string_view value) {
+  // A mount works in "/": a relative path would not be where the person who wrote it thinks.
+  if (value != "auto" && value != "journal" && value != "stderr" && !value.starts_with('/')) {
+    return fail(EINVAL, "\"{}\" is neither \"auto\", \"journal\", \"stderr\" nor an absolute path", value);
+  }
+  config.log.target = value;
+  return {};
+}
+
+Status set_log_level(Config& config, std::string_view value) {
+  RETURN_IF_ERROR(check_log_level(std::string(value)));
+  config.log.level = value;
+  return {};
+}
+
+// The keys below are the design's for later versions: here they have one meaning, which needs no field.
+
+Status set_evict_policy(Config&, std::string_view value) {
+  if (value == "lru") return {};
+  return fail(EINVAL, "\"{}\" is not \"lru\", the only policy", value);
+}
+
+Status set_bandwidth(Config&, std::string_view value) {
+  if (value == "unlimited") return {};
+  RETURN_IF_ERROR(parse_bytes(value));
+  return not_available(value, "\"unlimited\"");
+}
+
+Status set_flush_mode(Config&, std::string_view value) {
+  if (value == "in-place") return {};
+  if (value == "atomic") return not_available(value, "\"in-place\"");
+  return fail(EINVAL, "\"{}\" is not \"in-place\"", value);
+}
+
+Status set_stripe_count(Config&, std::string_view value) {
+  if (value == "auto") return {};
+  uint32_t count = 0;
+  RETURN_IF_ERROR(set_count(count, value, 1, UINT32_MAX));
+  if (count != 1) return not_available(value, "\"auto\" or 1");
+  return {};
+}
+
+Status set_stripe_threshold(Config&, std::string_view value) {
+  if (value == "unlimited") return {};
+  RETURN_IF_ERROR(parse_bytes(value));
+  return not_available(value, "\"unlimited\"");
+}
+
+Status set_external_timeout(Config&, std::string_view value) {
+  if (value == "none") return {};
+  RETURN_IF_ERROR(parse_duration(value));
+  return not_available(value, "\"none\"");
+}
+
+Status set_auto_or_off(Config&, std::string_view value) {
+  if (value == "auto" || value == "off") return {};
+  if (value == "on" || value == "read") return not_available(value, "\"auto\" or \"off\"");
+  return fail(EINVAL, "\"{}\" is neither \"auto\" nor \"off\"", value);
+}
+
+std::vector<ConfigKey> make_table() {
+  return {
+      {"cache.capacity", KeyType::kShare, "share",
+       "How much the cache may hold: a percentage of the file system that holds the cache directory, or a size of at "
+       "least 4MiB and four chunks.",
+       [](Config& c, std::string_view v) { return set_share(c.cache.capacity, v, kLeastCapacity); },
+       [](const Config& c) { return share_text(c.cache.capacity); }},
+      {"cache.chunk_size", KeyType::kSize, "size",
+       "The unit in which a file is fetched and its presence is known: a power of two, 64KiB to 64MiB.", set_chunk_size,
+       [](const Config& c) { return size_text(c.cache.chunk_size_bytes); }},
+      {"evict.policy", KeyType::kChoice, "lru", "What leaves the cache first: the files used least recently.",
+       set_evict_policy, [](const Config&) { return std::string("lru"); }},
+      {"evict.high", KeyType::kShare, "share",
+       "Eviction begins when this much is used: a percentage of the capacity, or a size.",
+       [](Config& c, std::string_view v) { return set_share(c.evict.high, v, 1); },
+       [](const Config& c) { return share_text(c.evict.high); }},
+      {"evict.low", KeyType::kShare, "share", "Eviction ends when no more than this is used; below evict.high.",
+       [](Config& c, std::string_view v) { return set_share(c.evict.low, v, 1); },
+       [](const Config& c) { return share_text(c.evict.low); }},
+      {"flush.policy", KeyType::kChoice, "write-back | on-close | write-through | manual",
+       "When dirty data goes to the external directory: after flush.delay, when the file is closed, before a write "
+       "returns, or only when `forebay flush` or `forebay unmount` asks for it (and when the cache needs the room).",
+       [](Config& c, std::string_view v) { return set_choice(c.flush.policy, v, kFlushPolicies); },
+       [](const Config& c) { return choice_text(c.flush.policy, kFlushPolicies); }},
+      {"flush.delay", KeyType::kDuration, "duration",
+       "With flush.policy write-back: how long a file rests after its last write before it is flushed.",
+       [](Config& c, std::string_view v) { return set_duration(c.flush.delay, v); },
+       [](const Config& c) { return duration_text(c.flush.delay); }},
+      {"flush.max_dirty", KeyType::kShare, "share",
+       "How much data may wait to be flushed before writers wait, too: a percentage of the capacity, or a size.",
+       [](Config& c, std::string_view v) { return set_share(c.flush.max_dirty, v, 1); },
+       [](const Config& c) { return share_text(c.flush.max_dirty); }},
+      {"flush.streams", KeyType::kCount, "count", "How many files are flushed at the same time, 1 to 64.",
+       [](Config& c, std::string_view v) { return set_count(c.flush.streams, v, 1, kMostStreams); },
+       [](const Config& c) { return std::to_string(c.flush.streams); }},
+      {"flush.bandwidth", KeyType::kSize, "size",
+       "The limit of flushing, in bytes per second; this version knows only \"unlimited\".", set_bandwidth,
+       [](const Config&) { return std::string("unlimited"); }},
+      {"flush.mode", KeyType::kChoice, "in-place",
+       "How a flush changes the external file; this version writes in place only.", set_flush_mode,
+       [](const Config&) { return std::string("in-place"); }},
+      {"fetch.mode", KeyType::kChoice, "stream | whole",
+       "Whether opening a file that is not cached returns at once and its data follow, or waits for the whole file.",
+       [](Config& c, std::string_view v) { return set_choice(c.fetch.mode, v, kFetchModes); },
+       [](const Config& c) { return choice_text(c.fetch.mode, kFetchModes); }},
+      {"fetch.readahead", KeyType::kSize, "size",
+       "How far a fetch may run ahead of the reader that needs the data; 0 fetches only what is read.",
+       [](Config& c, std::string_view v) { return set_size(c.fetch.readahead_bytes, v, 0, INT64_MAX); },
+       [](const Config& c) { return size_text(c.fetch.readahead_bytes); }},
+      {"fetch.streams", KeyType::kCount, "count", "How many blocks are fetched at the same time, 1 to 64.",
+       [](Config& c, std::string_view v) { return set_count(c.fetch.streams, v, 1, kMostStreams); },
+       [](const Config& c) { return std::to_string(c.fetch.streams); }},
+      {"consistency.validate", KeyType::kChoice, "always | ttl | never",
+       "When a cached object is compared with the external one: at each lookup and open, at most once per "
+       "consistency.attr_ttl, or never after it was cached.",
+       [](Config& c, std::string_view v) { return set_choice(c.consistency.validate, v, kValidates); },
+       [](const Config& c) { return choice_text(c.consistency.validate, kValidates); }},
+      {"consistency.attr_ttl", KeyType::kDuration, "duration",
+       "With consistency.validate ttl: how long an answer of the external file system counts.",
+       [](Config& c, std::string_view v) { return set_duration(c.consistency.attr_ttl, v); },
+       [](const Config& c) { return duration_text(c.consistency.attr_ttl); }},
+      {"consistency.conflict", KeyType::kChoice, "keep-both | cache-wins | external-wins",
+       "What happens to a file that was changed here and outside: the outside stays and ours goes beside it, ours "
+       "replaces it, or ours is dropped.",
+       [](Config& c, std::string_view v) { return set_choice(c.consistency.conflict, v, kConflictRules); },
+       [](const Config& c) { return choice_text(c.consistency.conflict, kConflictRules); }},
+      {"stripe.count", KeyType::kCount, "count",
+       "Over how many targets a file is striped; this version has one target: \"auto\" or 1.", set_stripe_count,
+       [](const Config&) { return std::string("auto"); }},
+      {"stripe.threshold", KeyType::kSize, "size",
+       "Up to which size a file lives whole on one target; this version knows only \"unlimited\".",
+       set_stripe_threshold, [](const Config&) { return std::string("unlimited"); }},
+      {"external.timeout", KeyType::kDuration, "duration",
+       "How long the external file system may take to answer before EIO; this version waits as long as it does: "
+       "\"none\".",
+       set_external_timeout, [](const Config&) { return std::string("none"); }},
+      {"fuse.passthrough", KeyType::kChoice, "auto | off",
+       "Whether the kernel reads and writes cached files itself; this version does not, whatever is chosen.",
+       set_auto_or_off, [](const Config&) { return std::string("auto"); }},
+      {"fuse.io_uring", KeyType::kChoice, "auto | off",
+       "Whether requests come from the kernel through io_uring; in this version they do not, whatever is chosen.",
+       set_auto_or_off, [](const Config&) { return std::string("auto"); }},
+      {"fuse.threads", KeyType::kCount, "count", "How many requests are served at the same time, 2 to 256.",
+       [](Config& c, std::string_view v) { return set_count(c.fuse.threads, v, 2, 256); },
+       [](const Config& c) { return std::to_string(c.fuse.threads); }},
+      {"log.target", KeyType::kText, "auto | journal | stderr | path",
+       "Where the log goes; \"auto\" is stderr with --foreground, else the systemd journal where there is one, else "
+       "forebay.log in the cache directory.",
+       set_log_target, [](const Config& c) { return c.log.target; }},
+      {"log.level", KeyType::kText, "text",
+       "trace, debug, info, warn, error, critical or off; per module with a list such as \"info,storage=debug\".",
+       set_log_level, [](const Config& c) { return c.log.level; }},
+  };
+}
+
+}  // namespace
+
+const std::vector<ConfigKey>& config_key_table() {
+  static const std::vector<ConfigKey> table = make_table();
+  return table;
+}
+
+const ConfigKey* find_config_key(std::string_view key) {
+  const auto& table = config_key_table();
+  const auto found = std::find_if(table.begin(), table.end(), [key](const ConfigKey& row) { return row.key == key; });
+  return found == table.end() ? nullptr : &*found;
+}
+
+std::string unknown_key_message(std::string_view key) {
+  std::vector<std::string_view> whole, names;
+  for (const ConfigKey& row : config_key_table()) {
+    whole.push_back(row.key);
+    names.push_back(row.key.substr(row.key.find('.') + 1));
+  }
+  std::string hint = suggestion(key, whole);
+  // "capcity" or "cache_capacity.capacity": the name alone may still tell.
+  if (const auto name = nearest(key.substr(key.rfind('.') + 1), names); hint.empty() && name) {
+    const auto at = std::find(names.begin(), names.end(), *name) - names.begin();
+    hint = suggestion(whole[static_cast<size_t>(at)], whole);
+  }
+  return fmt::format("unknown configuration key \"{}\"{}", key, hint);
+}
+
+}  // namespace forebay

@@ -1,0 +1,7 @@
+#include "core/fault/fault.h"
+
+namespace forebay {
+
+bool fault_armed(Fault) { return false; }
+
+}  // namespace forebay

@@ -1,0 +1,161 @@
+// MetaService: what a metadata server does for clients and for storage servers. It owns inodes, names, and the state
+// of each cached copy, and it drives fetch, flush and eviction.
+//
+// Namespace changes are written through: the external file system is changed first, as the caller, then our own record.
+// All calls are thread safe and block until done. Errors carry the errno of the outside where it decided, ESTALE when
+// an inode's external object is gone.
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/protocol/types.h"
+#include "core/result.h"
+
+namespace forebay {
+
+// Attributes, and for how long they may be used without asking again.
+struct AttributesReply {
+  Attributes attributes;
+  std::chrono::milliseconds valid_for{0};
+};
+
+struct EntryReply {
+  InodeId id = 0;
+  Attributes attributes;
+  std::chrono::milliseconds valid_for{0};
+};
+
+struct OpenReply {
+  // What the client's page cache may still hold of an earlier open is what the file is now.
+  bool keep_pages = false;
+};
+
+struct CreateReply {
+  EntryReply entry;
+  OpenReply open;
+};
+
+struct SetAttributes {
+  // Each is set only when its flag is.
+  bool set_mode = false, set_uid = false, set_gid = false, set_size = false;
+  bool set_atime = false, set_mtime = false, atime_now = false, mtime_now = false;
+  mode_t mode = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  uint64_t size = 0;
+  FileTime atime, mtime;
+};
+
+struct DirectoryEntry {
+  std::string_view name;   // valid during the call of the sink
+  uint64_t inode_number = 0;
+  mode_t type = 0;         // S_IFMT bits, 0 if unknown
+  uint64_t next = 0;       // cookie: where a listing goes on after this entry
+  const EntryReply* entry = nullptr;  // with attributes asked for; absent for "." and ".." and vanished entries
+};
+// Takes one entry; false: no room, the entry was not taken.
+using DirectorySink = std::function<bool(const DirectoryEntry&)>;
+
+// What the cache holds of one object, for `forebay stat` and the extended attributes.
+struct CacheState {
+  bool cached = false, dirty = false, pinned = false;
+  uint64_t size = 0, present_bytes = 0, dirty_bytes = 0;
+  int64_t mtime0_ns = 0;
+  Layout layout;
+};
+
+// Progress of a flush, prefetch or eviction that a command asked for.
+struct WorkProgress {
+  uint64_t remaining_bytes = 0;
+  uint64_t remaining_files = 0;
+  uint64_t failed_files = 0;
+  Error last_error{0, {}};
+};
+
+struct CacheStatus {
+  uint64_t capacity_bytes = 0, used_bytes = 0, dirty_bytes = 0;
+  uint64_t dirty_files = 0, cached_files = 0, pinned_bytes = 0;
+  uint64_t hits = 0, misses = 0, fetched_bytes = 0, flushed_bytes = 0, evicted_bytes = 0;
+  uint64_t flush_failures = 0, conflicts = 0, inodes_in_memory = 0;
+};
+
+class MetaService {
+ public:
+  virtual ~MetaService() = default;
+
+  // --- names. Replies with an entry count one lookup, which forget() takes back.
+  virtual Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) = 0;
+  virtual void forget(InodeId id, uint64_t count) = 0;
+  virtual Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
+                                   uint64_t device) = 0;
+  virtual Result<EntryReply> mkdir(const Caller& caller, InodeId parent, std::string_view name, mode_t mode) = 0;
+  virtual Result<EntryReply> symlink(const Caller& caller, InodeId parent, std::string_view name,
+                                     const std::string& target) = 0;
+  virtual Result<EntryReply> link(const Caller& caller, InodeId id, InodeId new_parent, std::string_view new_name) = 0;
+  virtual Status unlink(const Caller& caller, InodeId parent, std::string_view name) = 0;
+  virtual Status rmdir(const Caller& caller, InodeId parent, std::string_view name) = 0;
+  // flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
+  virtual Status rename(const Caller& caller, InodeId parent, std::string_view name, InodeId new_parent,
+                        std::string_view new_name, unsigned flags) = 0;
+  virtual Result<std::string> readlink(const Caller& caller, InodeId id) = 0;
+
+  // --- attributes
+  virtual Result<AttributesReply> getattr(InodeId id) = 0;
+  virtual Result<AttributesReply> setattr(const Caller& caller, InodeId id, const SetAttributes& change) = 0;
+  virtual Result<std::string> getxattr(const Caller& caller, InodeId id, const std::string& name) = 0;
+  virtual Result<std::string> listxattr(const Caller& caller, InodeId id) = 0;  // names, each ended by NUL
+  virtual Status setxattr(const Caller& caller, InodeId id, const std::string& name, std::string_view value,
+                          int flags) = 0;
+  virtual Status removexattr(const Caller& caller, InodeId id, const std::string& name) = 0;
+  virtual Result<struct statvfs> statfs(InodeId id) = 0;
+
+  // --- open files. `flags` as in open(2); each successful call is ended by release() with the same flags.
+  virtual Result<OpenReply> open(const Caller& caller, InodeId id, int flags) = 0;
+  virtual Result<CreateReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
+                                     int flags) = 0;
+  virtual Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
+  virtual void release(InodeId id, int flags) = 0;
+  // The application closed one of its descriptors: flushes when the policy says on-close.
+  virtual Status close(InodeId id) = 0;
+  // After this the file's data and its dirty flag survive the death of any process, and a power cut.
+  virtual Status fsync(InodeId id) = 0;
+  // A number that grows each time the file could not be flushed; a handle reports an error when it changed.
+  virtual uint64_t flush_failures(InodeId id) = 0;
+  virtual Error last_flush_error(InodeId id) = 0;
+
+  // --- directories
+  virtual Result<uint64_t> opendir(const Caller& caller, InodeId id) = 0;  // a handle
+  virtual Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) = 0;
+  virtual Status fsyncdir(uint64_t handle) = 0;
+  virtual void releasedir(uint64_t handle) = 0;
+
+  // --- the cache itself. Requests on a directory mean everything below it. Each works or waits for at most `limit`.
+  virtual Result<CacheState> cache_state(InodeId id) = 0;
+  virtual Result<WorkProgress> flush(InodeId id, bool first, std::chrono::milliseconds limit) = 0;
+  virtual Result<WorkProgress> prefetch(InodeId id, std::chrono::milliseconds limit) = 0;
+  virtual Result<WorkProgress> evict(InodeId id, bool first, std::chrono::milliseconds limit) = 0;
+  virtual Status pin(InodeId id, bool pinned) = 0;
+  virtual CacheStatus status() = 0;
+
+  // --- from storage servers
+  // The first write to a clean file is about to happen. On return the dirty flag is in the database.
+  virtual Status mark_dirty(InodeId id) = 0;
+  // A write went through; the policy may want it outside at once (write-through), or the writer slowed (max_dirty).
+  virtual Status after_write(InodeId id) = 0;
+  // The external file is not what it was when its fetch began: look again, and say what it is now.
+  virtual Result<Validator> revalidate(InodeId id) = 0;
+  // All of the file is present now.
+  virtual void report_complete(InodeId id) = 0;
+  // A target is full: frees at least `bytes` for `id`, or says why that can't be done (ENOSPC, or the flush's error).
+  virtual Status make_room(InodeId id, uint64_t bytes) = 0;
+};
+
+}  // namespace forebay

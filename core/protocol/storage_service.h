@@ -1,0 +1,153 @@
+// StorageService: what a storage server does for the others. It owns targets, and on them the chunk files.
+//
+// All calls are thread safe and block until done. A file is known to it from caching_file() until discard(); bytes that
+// are not present are fetched from the external file on demand.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "core/protocol/types.h"
+#include "core/result.h"
+
+namespace forebay {
+
+// What a target holds of a file.
+struct ChunkState {
+  uint64_t size = 0;           // bytes, as the application sees the file
+  uint64_t present_bytes = 0;  // of these, how many need no fetch
+  uint64_t dirty_bytes = 0;    // newer than the external file
+  uint64_t blocks = 0;         // 512-byte blocks allocated on the target
+  FileTime mtime;              // of the data, meaningful while dirty
+  FileTime ctime;
+  Validator mtime0;  // the external file's version that the present bytes are of
+  bool exists = false;         // there is a chunk file
+  bool complete = false;       // all of it is present: the paper's caching flag
+  bool dirty = false;          // data or size are newer than outside
+};
+
+// Stage one of a fetch (paper 4.2, CachingFile): tells the target about a file, before anything moves.
+struct CachingFileRequest {
+  InodeId id = 0;
+  ExternalRef source;
+  Validator version;  // what the outside has now
+  Layout layout;
+  bool created = false;  // the file was just created outside by us: it is empty and complete
+};
+
+struct WriteReply {
+  bool first = false;  // the file was clean before
+};
+
+struct SeekRequest {
+  InodeId id = 0;
+  uint64_t offset = 0;
+  int whence = 0;  // SEEK_DATA or SEEK_HOLE
+};
+
+// Moves dirty extents outside. `expected` is mtime0; if the outside differs, nothing moves and `conflict` is set.
+struct FlushDataRequest {
+  InodeId id = 0;
+  ExternalRef source;
+  bool overwrite = false;  // the conflict was settled for the cache: move although the outside differs
+};
+struct FlushDataReply {
+  bool conflict = false;
+  uint64_t moved_bytes = 0;
+};
+
+struct FlushCommitReply {
+  Validator version;  // the outside after the flush: the new mtime0
+  bool clean = false;  // nothing was written meanwhile
+};
+
+// Space of all targets of a server, in bytes.
+struct SpaceReport {
+  uint64_t capacity_bytes = 0;
+  uint64_t used_bytes = 0;
+  uint64_t dirty_bytes = 0;
+  uint64_t hits = 0;    // reads served from the target alone
+  uint64_t misses = 0;  // reads that had to fetch
+  uint64_t fetched_bytes = 0;
+  uint64_t flushed_bytes = 0;
+};
+
+class StorageService {
+ public:
+  virtual ~StorageService() = default;
+
+  // Makes the file known, open for I/O until close_file(). Present bytes of another version are dropped unless the file
+  // is dirty. Keeps the external file open while bytes are missing, so that a later unlink does not take them away.
+  // ENOENT when the source is not there (or is another object); errors of the external and the cache file system.
+  virtual Result<ChunkState> caching_file(const CachingFileRequest& request) = 0;
+
+  // Ends what caching_file() opened; counted.
+  virtual void close_file(InodeId id) = 0;
+
+  // State of a file; of one without chunk file when nothing is here. Never touches the outside.
+  virtual Result<ChunkState> stat_file(InodeId id) = 0;
+
+  // Reads up to buffer.size() bytes; 0 at or behind the end. Fetches what is missing, waiting for those chunks alone.
+  virtual Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) = 0;
+
+  // Writes all of `data`. Waits for space when the cache is full. ENOSPC only when the outside has none either.
+  virtual Status write(InodeId id, uint64_t offset, std::span<const char> data) = 0;
+
+  virtual Status truncate(InodeId id, uint64_t size) = 0;
+
+  // fallocate(2) with mode 0, KEEP_SIZE, PUNCH_HOLE or ZERO_RANGE. EOPNOTSUPP for other modes.
+  virtual Status allocate(InodeId id, int mode, uint64_t offset, uint64_t length) = 0;
+
+  // lseek(2) with SEEK_DATA and SEEK_HOLE. ENXIO behind the end.
+  virtual Result<uint64_t> seek(const SeekRequest& request) = 0;
+
+  // The file's written data and its extent map are on stable storage when this returns.
+  virtual Status sync(InodeId id) = 0;
+
+  // Sets the data's mtime (of a dirty file; nothing to do for a clean one, whose mtime is the external one).
+  virtual Status set_mtime(InodeId id, FileTime mtime) = 0;
+
+  // Starts to fetch all that is missing in the background, from `offset` on. Returns at once.
+  virtual void start_fetch(InodeId id, uint64_t offset) = 0;
+
+  // Fetches everything now. ENOSPC when it can't all be held.
+  virtual Status fetch_all(InodeId id, std::chrono::milliseconds limit) = 0;
+
+  // Stage one and two of a flush.
+  virtual Result<FlushDataReply> flush_data(const FlushDataRequest& request) = 0;
+  virtual Result<FlushCommitReply> flush_commit(InodeId id) = 0;
+  // Ends a flush that failed in between.
+  virtual void flush_abort(InodeId id) = 0;
+
+  // Copies the file as the application sees it into an open external file (for the keep-both rule).
+  virtual Status copy_out(InodeId id, int external_fd) = 0;
+
+  // An own change of the outside (chmod, rename, ...) is about to happen and will change ctime (and, for utimens,
+  // mtime) but no data: recorded before, so that a crash in between is not taken for a conflict.
+  virtual Status expect_version_change(InodeId id) = 0;
+  // It happened: the present bytes are of version `to` now.
+  virtual Status set_version(InodeId id, const Validator& to) = 0;
+
+  // The outside was seen in version `now`. If that is another than the present bytes are of, and the file is clean,
+  // they are dropped: true.
+  virtual Result<bool> outside_changed(InodeId id, const Validator& now) = 0;
+
+  // The external file was unlinked by us while it is open: nothing of it may be dropped any more.
+  virtual void source_unlinked(InodeId id) = 0;
+
+  // Drops clean present bytes of an open file (at most `bytes`), or the chunk file of a closed clean one. Returns the
+  // bytes freed. Never drops dirty data. `source`: where missing bytes of an open file will come from again.
+  virtual Result<uint64_t> drop(InodeId id, const ExternalRef& source, uint64_t bytes) = 0;
+
+  // Forgets the file and removes its chunk file, dirty or not: the external file was unlinked, or lost a conflict.
+  virtual Status discard(InodeId id) = 0;
+  // The same for its dirty data only: the outside has won.
+  virtual Status revert(InodeId id, const Validator& version) = 0;
+
+  virtual SpaceReport space() = 0;
+};
+
+}  // namespace forebay

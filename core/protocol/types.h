@@ -1,0 +1,87 @@
+// The words that all roles share: what a request names, and what an answer says about a file.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/file_time.h"
+
+namespace forebay {
+
+// Our own number of an object; never used twice in the life of a cache. 1 is the root of the link (as in FUSE).
+using InodeId = uint64_t;
+constexpr InodeId kRootInode = 1;
+
+// Which object of the outside an inode is: it stays the same when the outside renames it, and a reused inode number
+// has another birth time. `device` is 0 for the file system of the link's root, because st_dev may differ after a
+// reboot; objects of file systems mounted below have their st_dev there.
+struct Identity {
+  uint64_t device = 0;
+  uint64_t inode = 0;
+  FileTime birth;
+
+  bool operator==(const Identity&) const = default;
+};
+
+struct IdentityHash {
+  size_t operator()(const Identity& identity) const {
+    const uint64_t mixed = (identity.inode ^ (identity.device << 40)) * 0x9e3779b97f4a7c15ull ^
+                           static_cast<uint64_t>(identity.birth.total_nanoseconds());
+    return std::hash<uint64_t>{}(mixed);
+  }
+};
+
+// mtime0 of the paper (3.3, Eq. 1), with the holes closed: a copy is valid while all four are what they were when it
+// was made.
+struct Validator {
+  FileTime mtime;
+  FileTime ctime;
+  uint64_t size = 0;
+  uint64_t inode = 0;
+
+  bool operator==(const Validator&) const = default;
+};
+
+struct Attributes {
+  mode_t mode = 0;
+  uint32_t link_count = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  uint64_t device_number = 0;  // st_rdev, of device nodes
+  uint64_t inode_number = 0;   // st_ino as applications see it; stable across remounts
+  uint64_t size = 0;           // bytes
+  uint64_t blocks = 0;         // of 512 bytes
+  uint32_t block_size = 4096;  // bytes
+  FileTime atime;
+  FileTime mtime;
+  FileTime ctime;
+  FileTime birth;
+};
+
+// On whose behalf a request runs: external file system calls are made with these, so that the outside decides.
+struct Caller {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+  mode_t umask = 0;
+  std::vector<gid_t> groups;  // supplementary; empty for root, who needs none
+};
+
+// Where an external object is: the path below the link's root, and what must be found there. A path is a hint, the
+// identity decides: whoever opens it checks (the outside may rename at any time).
+struct ExternalRef {
+  std::string path;  // relative, "" for the root
+  Identity identity;
+};
+
+// Stripe layout of a file. One local target in this version.
+struct Layout {
+  uint64_t chunk_size_bytes = 512 << 10;
+  std::vector<uint32_t> targets{0};
+};
+
+}  // namespace forebay

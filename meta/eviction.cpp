@@ -1,0 +1,80 @@
+// What the evictor asks for, and make_room.
+#include "core/fault/fault.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+evictor::Actions MetaServer::eviction_actions() {
+  evictor::Actions actions;
+  actions.use_of = [this](InodeId id) {
+    evictor::FileUse use;
+    const InodePtr inode = inodes_.find(id);  // dirty and open ones are in memory
+    if (inode == nullptr) return use;
+    const std::lock_guard lock(inode->mutex);
+    use.open = inode->opens > 0;
+    use.dirty = inode->dirty && !fault_armed(Fault::kEvictDirty);
+    use.pinned = inode->pinned;
+    return use;
+  };
+  actions.flush = [this](InodeId id) -> Status {
+    ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+    return flush_inode(inode);
+  };
+  actions.drop = [this](InodeId id, uint64_t bytes) { return drop(id, bytes); };
+  actions.used_bytes = [this] { return storage_.space().used_bytes; };
+  actions.capacity_bytes = [this] { return storage_.space().capacity_bytes; };
+  return actions;
+}
+
+evictor::Watermarks MetaServer::watermarks() {
+  const uint64_t capacity = storage_.space().capacity_bytes;
+  return {config_.evict.high.of(capacity), config_.evict.low.of(capacity)};
+}
+
+Status MetaServer::make_room(InodeId, uint64_t bytes) {
+  if (bytes > 0) return evictor_.make_room(bytes);
+  evictor_.kick();
+  return {};
+}
+
+Result<uint64_t> MetaServer::drop(InodeId id, uint64_t bytes) {
+  Result<InodePtr> found = inodes_.get(id);
+  if (!found) {  // no row: its file went away
+    evictor_.remove(id);
+    return uint64_t{0};
+  }
+  const InodePtr inode = *found;
+  bool gone = false;
+  uint64_t freed = 0;
+  {
+    const std::lock_guard open_lock(inode->open_mutex);
+    ASSIGN_OR_RETURN(freed, storage_.drop(id, ref_of(inode), bytes));
+    ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
+    const std::lock_guard lock(inode->mutex);
+    if (inode->cached && !state.complete) --cached_files_;
+    inode->cached = inode->cached && state.complete && state.exists;
+    gone = !state.exists && inode->opens == 0 && !inode->dirty;
+    if (gone) inode->has_data = false;
+  }
+  if (gone) {
+    evictor_.remove(id);
+    bool pinned = false;
+    {
+      const std::lock_guard lock(inode->mutex);
+      pinned = inode->pinned;
+    }
+    pinned ? update_row(inode) : erase_row(inode);
+  } else if (freed > 0) {
+    update_row(inode);
+  }
+  inodes_.release(inode);
+  return freed;
+}
+
+// The file was used: it is the last to leave now.
+void MetaServer::used(const InodePtr& inode) {
+  const std::lock_guard lock(inode->mutex);
+  if (inode->has_data && !inode->pinned && !inode->unlinked) evictor_.touch(inode->id);
+}
+
+}  // namespace forebay::meta

@@ -1,0 +1,216 @@
+// Flushes: one file's dirty data goes outside, in the two stages of the paper (4.2), and what happens when the outside
+// has changed meanwhile.
+#include "consistency/conflict.h"
+#include "core/fault/fault.h"
+#include "core/log.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+Status MetaServer::flush_inode(const InodePtr& inode) {
+  const std::lock_guard flush_lock(inode->flush_mutex);
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (!inode->dirty || inode->unlinked) return {};
+  }
+  bool conflict = false;
+  Status flushed = flush_once(inode, false, &conflict);
+  if (conflict) flushed = settle_conflict(inode, false);
+  if (!flushed && (flushed.error().code == ENOENT || flushed.error().code == ESTALE)) {
+    // Not at any of its names. Unlinked by us in this moment, or by the outside?
+    std::unique_lock lock(inode->mutex);
+    const bool unlinked = inode->unlinked;
+    lock.unlock();
+    flushed = unlinked ? Status{} : settle_conflict(inode, true);
+  }
+  if (flushed) return {};
+  ++flush_failures_;
+  const std::lock_guard lock(inode->mutex);
+  ++inode->flush_failures;
+  inode->last_flush_error = flushed.error();
+  return fail(flushed.error().code, "flush of {}: {}", inode->names.empty() ? "a file" : inode->names.front().name,
+              flushed.error().context.empty() ? "failed" : flushed.error().context);
+}
+
+Status MetaServer::flush_once(const InodePtr& inode, bool overwrite, bool* conflict) {
+  uint64_t epoch = 0;
+  {
+    const std::lock_guard lock(inode->mutex);
+    epoch = inode->dirty_epoch;
+    note_change(*inode);
+  }
+  FlushDataRequest request;
+  request.id = inode->id;
+  request.overwrite = overwrite;
+  Result<FlushDataReply> moved = fail(ESTALE);
+  constexpr int kMostTries = 8;  // the path may be renamed under us
+  for (int tries = 0; tries < kMostTries && !moved; ++tries) {
+    request.source = ref_of(inode);
+    // The first name may be out of date; look for one that is true.
+    if (tries > 0) {
+      const Result<FdPtr> fd = path_fd(inode);
+      if (!fd) return Failure(fd.error());
+      RETURN_IF_ERROR(put_true_name_first(inode));
+      request.source = ref_of(inode);
+    }
+    moved = storage_.flush_data(request);
+    if (!moved && moved.error().code != ESTALE && moved.error().code != ENOENT) break;
+  }
+  if (!moved) return Failure(std::move(moved).error());
+  if (moved->conflict) {
+    *conflict = true;
+    return {};
+  }
+  return commit_flush(inode, epoch);
+}
+
+// Of an object's names, the one where it is now comes first.
+Status MetaServer::put_true_name_first(const InodePtr& inode) {
+  std::vector<Name> names;
+  {
+    const std::lock_guard lock(inode->mutex);
+    names = inode->names;
+  }
+  for (const Name& name : names) {
+    const Result<FdPtr> parent = path_fd(name.parent);
+    if (!parent) continue;
+    const Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());
+    if (!probe || !(probe->identity == inode->identity)) continue;
+    if (name.parent->id != kRootInode) RETURN_IF_ERROR(put_true_name_first(name.parent));
+    const std::lock_guard lock(inode->mutex);
+    add_name(*inode, name.parent, name.name);
+    return {};
+  }
+  return fail(ENOENT);
+}
+
+Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
+  const std::lock_guard change_lock(inode->change_mutex);
+  Result<FlushCommitReply> done = storage_.flush_commit(inode->id);
+  if (!done) {
+    storage_.flush_abort(inode->id);
+    return Failure(std::move(done).error());
+  }
+  uint64_t changes = 0;
+  bool clean = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    changes = note_change(*inode);
+    inode->mtime0 = done->version;
+    inode->validated_at = {};
+    clean = done->clean && inode->dirty_epoch == epoch;
+  }
+  // Before the dirty flag goes, the attributes are the flushed file's.
+  if (const Result<consistency::Probe> probe = look(inode); probe) take_over(inode, *probe, changes);
+  if (clean) set_clean(inode);
+  return {};
+}
+
+void MetaServer::set_clean(const InodePtr& inode) {
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->dirty = false;
+  }
+  scheduler_.remove(inode->id);
+  {
+    const std::lock_guard lock(dirty_mutex_);
+    dirty_.erase(inode->id);
+  }
+  update_row(inode);
+  used(inode);
+}
+
+// The outside changed the file since it was cached, or removed it. Neither version is lost, unless the configuration
+// says which one wins.
+Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
+  ++conflict_count_;
+  const consistency::Settlement settlement = consistency::settle(config_.consistency.conflict);
+  const std::string path = path_of(inode);
+  if (settlement == consistency::Settlement::kOverwrite && !gone_outside) {
+    log(Module::kConsistency).warn("conflict: {} changed outside; ours replaces it (cache-wins)", path);
+    bool again = false;
+    return flush_once(inode, true, &again);
+  }
+
+  std::string report;
+  if (settlement == consistency::Settlement::kRevert) {
+    report = fmt::format("conflict: {} changed outside; ours was dropped (external-wins)", path);
+  } else {
+    ASSIGN_OR_RETURN(const std::string beside, keep_beside(inode));
+    report = fmt::format("conflict: {} {} outside; ours was kept as {}", path,
+                         gone_outside ? "was removed" : "changed", beside);
+  }
+  log(Module::kConsistency).warn("{}", report);
+
+  if (gone_outside) {
+    {
+      const std::lock_guard lock(inode->mutex);
+      inode->unlinked = true;
+      inode->names.clear();
+    }
+    scheduler_.remove(inode->id);
+    if (inode->opens == 0) discard_copy(inode);
+    erase_row(inode);
+  } else {
+    ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
+    RETURN_IF_ERROR(storage_.revert(inode->id, probe.version));
+    {
+      const std::lock_guard lock(inode->mutex);
+      inode->mtime0 = probe.version;
+      inode->validated_at = {};
+      if (inode->cached) --cached_files_;
+      inode->cached = false;
+      ++inode->generation;
+      note_change(*inode);
+    }
+    set_clean(inode);
+    RETURN_IF_ERROR(refresh(inode, true));
+  }
+  constexpr size_t kMostReports = 1000;
+  const std::lock_guard lock(conflicts_mutex_);
+  conflicts_.emplace_back(inode->id, report);
+  if (conflicts_.size() > kMostReports) conflicts_.pop_front();
+  return {};
+}
+
+Status MetaServer::mark_dirty(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  bool unlinked = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->has_data = true;
+    if (!fault_armed(Fault::kLoseDirtyBit)) inode->dirty = true;
+    ++inode->dirty_epoch;
+    unlinked = inode->unlinked;
+  }
+  {
+    const std::lock_guard lock(dirty_mutex_);
+    dirty_[id] = inode;
+  }
+  if (unlinked) return {};  // it has nowhere to go, and nothing will look for it after a crash
+  RETURN_IF_ERROR(store_inode(inode));
+  const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
+  scheduler_.add(id, by_itself ? std::chrono::steady_clock::now() + config_.flush.delay
+                               : evictor::FlushScheduler::kNever);
+  return {};
+}
+
+Status MetaServer::after_write(InodeId id) {
+  if (config_.flush.policy == FlushPolicy::kWriteThrough) {
+    ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+    return flush_inode(inode);
+  }
+  if (config_.flush.policy == FlushPolicy::kManual) return {};
+  // More dirty data than max_dirty: who writes helps to bring it out, the oldest first.
+  const uint64_t limit = config_.flush.max_dirty.of(storage_.space().capacity_bytes);
+  constexpr int kMostFlushes = 64;
+  for (int flushes = 0; flushes < kMostFlushes && storage_.space().dirty_bytes > limit; ++flushes) {
+    const InodeId oldest = scheduler_.oldest();
+    const InodePtr inode = oldest == 0 ? nullptr : inodes_.find(oldest);
+    // A failure is reported to those who have that file open; here it only means that nothing is gained.
+    if (inode == nullptr || !flush_inode(inode)) break;
+  }
+  return {};
+}
+
+}  // namespace forebay::meta

@@ -1,0 +1,64 @@
+// Inode: what is known in memory of one external object.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "consistency/freshness.h"
+#include "core/protocol/types.h"
+#include "core/result.h"
+#include "core/unique_fd.h"
+
+namespace forebay::meta {
+
+struct Inode;
+using InodePtr = std::shared_ptr<Inode>;
+
+// Where an object was seen outside. A hint: whoever uses it compares the identity.
+struct Name {
+  InodePtr parent;
+  std::string name;
+};
+
+// Lock order within one inode: flush_mutex, open_mutex, change_mutex, mutex. Nothing is locked while room is made.
+struct Inode {
+  Inode(InodeId inode_id, const Identity& external) : id(inode_id), identity(external) {}
+
+  const InodeId id;
+  const Identity identity;
+
+  std::mutex flush_mutex;   // one flush at a time
+  std::mutex open_mutex;    // open and release against the removal of the copy
+  std::mutex change_mutex;  // own changes of the external object, and the end of a flush
+
+  std::mutex mutex;  // everything below
+  Attributes attributes;  // as last seen outside
+  Validator seen;         // the version that goes with them
+  consistency::SteadyTime validated_at{};
+  uint64_t changes = 0;  // grows with each own change: a look at the outside that began before it is out of date
+  std::vector<Name> names;  // the latest first; empty for the root and for unlinked objects
+  uint64_t lookups = 0;     // references that the client holds
+  std::shared_ptr<UniqueFd> fd;  // O_PATH; of directories in use, and of open or unlinked files
+  int opens = 0, writers = 0;
+  bool unlinked = false;
+
+  // The copy.
+  bool cached = false, dirty = false, pinned = false, has_data = false;
+  bool stored = false;           // has a row in the database
+  bool drop_on_release = false;  // evicted by command while open
+  Validator mtime0;
+  uint64_t dirty_epoch = 0;   // grows with each change from clean to dirty
+  uint64_t generation = 1;    // grows when the copy is replaced by another version
+  uint64_t pages_of = 0;      // the generation that the client's page cache is of
+  uint64_t flush_failures = 0;
+  Error last_flush_error{0, {}};
+
+  bool is_directory() const { return S_ISDIR(attributes.mode); }
+  bool is_file() const { return S_ISREG(attributes.mode); }
+};
+
+}  // namespace forebay::meta

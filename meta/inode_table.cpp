@@ -1,0 +1,168 @@
+#include "meta/inode_table.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+namespace forebay::meta {
+namespace {
+
+// A file with more hard links than this is found through the latest ones.
+constexpr size_t kMostNames = 16;
+// No tree is deeper: PATH_MAX with names of one byte.
+constexpr int kMostLevels = 2100;
+
+}  // namespace
+
+void add_name(Inode& inode, const InodePtr& parent, std::string_view name) {
+  const auto same = [&](const Name& known) { return known.parent == parent && known.name == name; };
+  const auto it = std::find_if(inode.names.begin(), inode.names.end(), same);
+  if (it != inode.names.end()) {
+    std::rotate(inode.names.begin(), it, it + 1);
+    return;
+  }
+  // A directory has one name; another one means that it was renamed.
+  if (inode.is_directory()) inode.names.clear();
+  inode.names.insert(inode.names.begin(), Name{parent, std::string(name)});
+  if (inode.names.size() > kMostNames) inode.names.pop_back();
+}
+
+void remove_name(Inode& inode, const Inode& parent, std::string_view name) {
+  std::erase_if(inode.names, [&](const Name& known) { return known.parent.get() == &parent && known.name == name; });
+}
+
+Status InodeTable::open_root() {
+  ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(external_.root_fd()));
+  auto root = std::make_shared<Inode>(kRootInode, probe.identity);
+  root->attributes = probe.attributes;
+  root->lookups = 1;  // never forgotten
+  ASSIGN_OR_RETURN(UniqueFd fd, consistency::ExternalTree::reopen(external_.root_fd(), O_PATH | O_DIRECTORY));
+  root->fd = std::make_shared<UniqueFd>(std::move(fd));
+  const std::lock_guard lock(mutex_);
+  insert(root);
+  return {};
+}
+
+void InodeTable::insert(const InodePtr& inode) {
+  by_id_[inode->id] = inode;
+  by_identity_[inode->identity] = inode.get();
+}
+
+InodePtr InodeTable::find(InodeId id) {
+  const std::lock_guard lock(mutex_);
+  const auto it = by_id_.find(id);
+  return it == by_id_.end() ? nullptr : it->second;
+}
+
+Result<InodePtr> InodeTable::get(InodeId id) {
+  const std::lock_guard lock(mutex_);
+  if (const auto it = by_id_.find(id); it != by_id_.end()) return it->second;
+  InodeRow row;
+  ASSIGN_OR_RETURN(const bool found, store_.find_by_id(id, &row));
+  if (!found) return fail(ESTALE, "inode {}", id);
+  return load(row, 0);
+}
+
+Result<InodePtr> InodeTable::find_by_identity(const Identity& identity) {
+  const std::lock_guard lock(mutex_);
+  if (const auto it = by_identity_.find(identity); it != by_identity_.end()) return by_id_.at(it->second->id);
+  InodeRow row;
+  ASSIGN_OR_RETURN(const bool found, store_.find_by_identity(identity, &row));
+  if (!found) return InodePtr();
+  return load(row, 0);
+}
+
+// Brings an inode, and the directories that its names need, from the database. The caller holds mutex_.
+Result<InodePtr> InodeTable::load(const InodeRow& row, int depth) {
+  if (depth > kMostLevels) return fail(EIO, "inode {}: is its own ancestor in the database", row.id);
+  if (const auto it = by_identity_.find(row.identity); it != by_identity_.end()) return by_id_.at(it->second->id);
+  auto inode = std::make_shared<Inode>(row.id, row.identity);
+  inode->attributes.mode = row.mode;
+  inode->cached = row.cached;
+  inode->dirty = row.dirty;
+  inode->pinned = row.pinned;
+  inode->has_data = row.has_data;
+  inode->mtime0 = row.mtime0;
+  inode->stored = true;
+  ASSIGN_OR_RETURN(std::vector<DentryRow> names, store_.names_of(row.id));
+  ASSIGN_OR_RETURN(const std::vector<DentryRow> intents, store_.intents_of(row.id));
+  names.insert(names.end(), intents.begin(), intents.end());
+  for (const DentryRow& name : names) {
+    const auto known = by_id_.find(name.parent);
+    InodePtr parent = known == by_id_.end() ? nullptr : known->second;
+    if (parent == nullptr) {
+      InodeRow above;
+      ASSIGN_OR_RETURN(const bool found, store_.find_by_id(name.parent, &above));
+      if (!found) continue;
+      ASSIGN_OR_RETURN(parent, load(above, depth + 1));
+    }
+    inode->names.push_back({parent, name.name});
+  }
+  insert(inode);
+  return inode;
+}
+
+Result<InodePtr> InodeTable::intern(const InodePtr& parent, std::string_view name, const consistency::Probe& probe,
+                                    uint64_t lookups) {
+  const std::lock_guard lock(mutex_);
+  InodePtr inode;
+  if (const auto it = by_identity_.find(probe.identity); it != by_identity_.end()) {
+    inode = by_id_.at(it->second->id);
+  } else {
+    InodeRow row;
+    ASSIGN_OR_RETURN(const bool found, store_.find_by_identity(probe.identity, &row));
+    if (found) {
+      ASSIGN_OR_RETURN(inode, load(row, 0));
+    } else {
+      ASSIGN_OR_RETURN(const InodeId id, store_.next_id());
+      inode = std::make_shared<Inode>(id, probe.identity);
+      insert(inode);
+    }
+  }
+  const std::lock_guard inode_lock(inode->mutex);
+  inode->lookups += lookups;
+  if (inode->attributes.mode == 0) inode->attributes = probe.attributes;
+  if (parent != nullptr && inode->id != kRootInode) add_name(*inode, parent, name);
+  return inode;
+}
+
+void InodeTable::forget(InodeId id, uint64_t count) {
+  InodePtr inode = find(id);
+  if (inode == nullptr) return;
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->lookups -= std::min(count, inode->lookups);
+    if (inode->lookups > 0) return;
+  }
+  release(std::move(inode));
+}
+
+void InodeTable::release(InodePtr inode) {
+  std::vector<InodePtr> parents;
+  {
+    const std::lock_guard lock(mutex_);
+    // The table and we ourselves; anybody else who holds it lets it go later.
+    constexpr long kUsersOfIdle = 2;
+    if (inode->id == kRootInode || inode.use_count() > kUsersOfIdle) return;
+    if (inode->lookups > 0 || inode->opens > 0 || inode->dirty) return;
+    const auto it = by_id_.find(inode->id);
+    if (it == by_id_.end() || it->second != inode) return;
+    by_id_.erase(it);
+    if (const auto known = by_identity_.find(inode->identity);
+        known != by_identity_.end() && known->second == inode.get()) {
+      by_identity_.erase(known);
+    }
+    for (const Name& name : inode->names) parents.push_back(name.parent);
+  }
+  inode.reset();
+  for (InodePtr& parent : parents) {
+    if (parent->lookups == 0) release(std::move(parent));
+  }
+}
+
+size_t InodeTable::size() {
+  const std::lock_guard lock(mutex_);
+  return by_id_.size();
+}
+
+}  // namespace forebay::meta

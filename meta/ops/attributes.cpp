@@ -1,0 +1,103 @@
+// getattr, setattr, statfs.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "meta/credentials.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+namespace {
+
+timespec time_argument(bool set, bool now, const FileTime& time) {
+  if (!set) return {0, UTIME_OMIT};
+  return now ? timespec{0, UTIME_NOW} : time.to_timespec();
+}
+
+// Everything but the size, as one caller, in the order in which Linux applies it.
+Status change_outside(const Caller& caller, int fd, const SetAttributes& change) {
+  const std::string path = consistency::proc_path(fd);
+  const ActAs caller_rights(caller);
+  if (change.set_uid || change.set_gid) {
+    const uid_t uid = change.set_uid ? change.uid : static_cast<uid_t>(-1);
+    const gid_t gid = change.set_gid ? change.gid : static_cast<gid_t>(-1);
+    if (::fchownat(fd, "", uid, gid, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0) return fail_errno();
+  }
+  if (change.set_mode && ::chmod(path.c_str(), change.mode & 07777) != 0) return fail_errno();
+  if (change.set_atime || change.set_mtime) {
+    const timespec times[2] = {time_argument(change.set_atime, change.atime_now, change.atime),
+                               time_argument(change.set_mtime, change.mtime_now, change.mtime)};
+    if (::utimensat(fd, "", times, AT_EMPTY_PATH) != 0) return fail_errno();
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<AttributesReply> MetaServer::getattr(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  RETURN_IF_ERROR(refresh(inode));
+  const EntryReply entry = entry_of(inode);
+  return AttributesReply{entry.attributes, entry.valid_for};
+}
+
+Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, const SetAttributes& change) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  if (change.set_size) RETURN_IF_ERROR(set_size(caller, inode, change.size));
+  if (change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime) {
+    ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
+    RETURN_IF_ERROR(own_change(inode, change.set_mtime, [&] { return change_outside(caller, fd->get(), change); }));
+    if (change.set_mtime) {
+      // Of a dirty file the mtime is that of its data here; the flush takes it out.
+      std::unique_lock lock(inode->mutex);
+      const FileTime mtime = inode->attributes.mtime;
+      const bool dirty = inode->dirty;
+      lock.unlock();
+      if (dirty) RETURN_IF_ERROR(storage_.set_mtime(id, mtime));
+    }
+  }
+  RETURN_IF_ERROR(refresh(inode));
+  const EntryReply entry = entry_of(inode);
+  return AttributesReply{entry.attributes, entry.valid_for};
+}
+
+// Truncation is a change of data: it happens here, and goes out with the next flush.
+Status MetaServer::set_size(const Caller& caller, const InodePtr& inode, uint64_t size) {
+  if (!inode->is_file()) return fail(EINVAL);
+  {
+    ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
+    const ActAs caller_rights(caller);
+    // Only what can't be written at all is refused here (a read-only outside): the kernel has checked the mode, and
+    // an open descriptor keeps its rights.
+    if (::faccessat(fd->get(), "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0 && errno == EROFS) return fail_errno();
+  }
+  // The target must know the file, also when nobody has it open.
+  ASSIGN_OR_RETURN([[maybe_unused]] const OpenReply opened, open_inode(inode, O_WRONLY, false));
+  const Status truncated = truncate_open(inode, size);
+  release(inode->id, O_WRONLY);
+  return truncated;
+}
+
+Status MetaServer::truncate_open(const InodePtr& inode, uint64_t size) {
+  ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(inode->id));
+  if (state.dirty || state.size != size) {
+    RETURN_IF_ERROR(storage_.truncate(inode->id, size));
+    return after_write(inode->id);
+  }
+  // No byte changes, but the mtime does: that is done outside at once, like any other change of attributes.
+  ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
+  return own_change(inode, true, [&]() -> Status {
+    ASSIGN_OR_RETURN(const UniqueFd outside, consistency::ExternalTree::reopen(fd->get(), O_WRONLY));
+    return ::ftruncate(outside.get(), static_cast<off_t>(size)) == 0 ? Status{} : Status(fail_errno());
+  });
+}
+
+Result<struct statvfs> MetaServer::statfs(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
+  struct statvfs outside;
+  if (::fstatvfs(fd->get(), &outside) != 0) return fail_errno();
+  return outside;
+}
+
+}  // namespace forebay::meta

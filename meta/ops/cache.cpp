@@ -1,0 +1,150 @@
+// What the commands ask for: state, flush, prefetch, evict, pin.
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+void MetaServer::report_complete(InodeId id) {
+  const Result<InodePtr> found = inodes_.get(id);
+  if (!found) return;
+  {
+    const std::lock_guard lock((*found)->mutex);
+    if ((*found)->unlinked) return;
+    if (!(*found)->cached) ++cached_files_;
+    (*found)->cached = true;
+  }
+  update_row(*found);
+  used(*found);
+}
+
+Result<Validator> MetaServer::revalidate(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
+  const std::lock_guard lock(inode->mutex);
+  inode->attributes = probe.attributes;
+  inode->seen = probe.version;
+  inode->mtime0 = probe.version;
+  ++inode->generation;
+  return probe.version;
+}
+
+Result<CacheState> MetaServer::cache_state(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  RETURN_IF_ERROR(refresh(inode));
+  CacheState state;
+  state.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
+  state.size = attributes_of(inode).size;
+  if (!inode->is_file()) return state;
+  ASSIGN_OR_RETURN(const ChunkState chunks, storage_.stat_file(id));
+  const std::lock_guard lock(inode->mutex);
+  state.pinned = inode->pinned;
+  state.dirty = chunks.dirty && chunks.exists;
+  // A copy of another version than the outside has now is worth nothing, unless it is newer.
+  const bool valid = chunks.exists && (state.dirty || chunks.mtime0 == inode->seen ||
+                                       config_.consistency.validate == Validate::kNever);
+  if (!valid) return state;
+  state.cached = chunks.complete;
+  state.present_bytes = chunks.present_bytes;
+  state.dirty_bytes = chunks.dirty_bytes;
+  state.mtime0_ns = chunks.mtime0.mtime.total_nanoseconds();
+  return state;
+}
+
+bool MetaServer::is_below(const InodePtr& inode, InodeId directory) {
+  for (InodePtr at = inode; at != nullptr;) {
+    if (at->id == directory) return true;
+    const std::lock_guard lock(at->mutex);
+    const InodePtr parent = at->names.empty() ? nullptr : at->names.front().parent;
+    at = parent;
+  }
+  return false;
+}
+
+std::vector<InodeId> MetaServer::dirty_below(const InodePtr& top) {
+  std::vector<InodeId> ids = scheduler_.files();
+  if (top->id == kRootInode) return ids;
+  std::erase_if(ids, [&](InodeId id) {
+    const InodePtr inode = inodes_.find(id);
+    return inode == nullptr || !is_below(inode, top->id);
+  });
+  return ids;
+}
+
+Result<WorkProgress> MetaServer::flush(InodeId id, bool first, std::chrono::milliseconds limit) {
+  ASSIGN_OR_RETURN(const InodePtr top, inodes_.get(id));
+  const std::vector<InodeId> ids = dirty_below(top);
+  if (first) {
+    {
+      const std::lock_guard lock(conflicts_mutex_);
+      std::erase_if(conflicts_, [&](const auto& conflict) {
+        const InodePtr inode = inodes_.find(conflict.first);
+        return inode == nullptr || is_below(inode, id);
+      });
+    }
+    scheduler_.expedite(ids);
+  }
+  const evictor::FlushScheduler::Outcome outcome = scheduler_.wait(ids, limit);
+  WorkProgress progress;
+  progress.remaining_files = outcome.remaining.size();
+  for (const InodeId remaining : outcome.remaining) {
+    const Result<ChunkState> state = storage_.stat_file(remaining);
+    if (state) progress.remaining_bytes += state->dirty_bytes;
+  }
+  progress.failed_files = outcome.failed.size();
+  if (!outcome.failed.empty()) progress.last_error = outcome.failed.front().second;
+  if (progress.remaining_files > 0) return progress;
+  // A conflict that was settled lost nothing, but whoever asked for the flush must know of it.
+  const std::lock_guard lock(conflicts_mutex_);
+  for (const auto& [conflicted, report] : conflicts_) {
+    const InodePtr inode = inodes_.find(conflicted);
+    if (conflicted != id && (inode == nullptr || !is_below(inode, id)) && id != kRootInode) continue;
+    ++progress.failed_files;
+    progress.last_error = {EEXIST, report};
+  }
+  return progress;
+}
+
+Result<WorkProgress> MetaServer::prefetch(InodeId id, std::chrono::milliseconds limit) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  if (!inode->is_file()) return fail(EINVAL, "only files are fetched");
+  const Status fetched = storage_.fetch_all(id, limit);
+  WorkProgress progress;
+  if (fetched) return progress;
+  if (fetched.error().code != EINPROGRESS) return Failure(fetched.error());
+  ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
+  progress.remaining_files = 1;
+  progress.remaining_bytes = state.size - std::min(state.size, state.present_bytes);
+  return progress;
+}
+
+Result<WorkProgress> MetaServer::evict(InodeId id, bool first, std::chrono::milliseconds limit) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  if (!inode->is_file()) return fail(EINVAL, "only files are evicted");
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->pinned) return fail(EBUSY, "is pinned; unpin it first");
+  }
+  ASSIGN_OR_RETURN(WorkProgress progress, flush(id, first, limit));
+  if (progress.remaining_files > 0 || progress.failed_files > 0) return progress;
+  ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t dropped, drop(id, UINT64_MAX));
+  const std::lock_guard lock(inode->mutex);
+  inode->drop_on_release = true;
+  return progress;
+}
+
+Status MetaServer::pin(InodeId id, bool pinned) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  if (!inode->is_file()) return fail(EINVAL, "only files are pinned");
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->pinned = pinned;
+  }
+  if (pinned) {
+    evictor_.remove(id);
+    return store_inode(inode);
+  }
+  update_row(inode);
+  used(inode);
+  return store_->commit();
+}
+
+}  // namespace forebay::meta

@@ -1,0 +1,99 @@
+// opendir, readdir, fsyncdir, releasedir: listings stream from the outside, never a whole directory in memory.
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "meta/credentials.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+struct MetaServer::DirectoryHandle {
+  InodePtr directory;
+  std::mutex mutex;
+  UniqueFd fd;
+  std::vector<char> buffer;
+  size_t begin = 0, end = 0;  // unread bytes of `buffer`
+  uint64_t cookie = 0;        // where the entry at `begin` is
+};
+
+Result<uint64_t> MetaServer::opendir(const Caller& caller, InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
+  auto handle = std::make_shared<DirectoryHandle>();
+  handle->directory = inode;
+  constexpr size_t kBufferBytes = 32 << 10;
+  handle->buffer.resize(kBufferBytes);
+  {
+    const ActAs caller_rights(caller);
+    ASSIGN_OR_RETURN(handle->fd, consistency::ExternalTree::reopen(fd->get(), O_RDONLY | O_DIRECTORY));
+  }
+  const std::lock_guard lock(handles_mutex_);
+  handles_[next_handle_] = handle;
+  return next_handle_++;
+}
+
+Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attributes, const DirectorySink& sink) {
+  std::shared_ptr<DirectoryHandle> handle;
+  {
+    const std::lock_guard lock(handles_mutex_);
+    const auto it = handles_.find(number);
+    if (it == handles_.end()) return fail(EBADF);
+    handle = it->second;
+  }
+  const std::lock_guard lock(handle->mutex);
+  const int fd = handle->fd.get();
+  if (cookie != handle->cookie || cookie == 0) {  // 0: rewinddir() sees what is new
+    if (::lseek(fd, static_cast<off_t>(cookie), SEEK_SET) < 0) return fail_errno();
+    handle->begin = handle->end = 0;
+    handle->cookie = cookie;
+  }
+  while (true) {
+    if (handle->begin == handle->end) {
+      const ssize_t bytes = ::getdents64(fd, handle->buffer.data(), handle->buffer.size());
+      if (bytes < 0) return fail_errno();
+      if (bytes == 0) return {};
+      handle->begin = 0;
+      handle->end = static_cast<size_t>(bytes);
+    }
+    const auto* found = reinterpret_cast<const dirent64*>(handle->buffer.data() + handle->begin);
+    DirectoryEntry entry;
+    entry.name = found->d_name;
+    entry.inode_number = found->d_ino;
+    entry.type = DTTOIF(found->d_type);
+    entry.next = static_cast<uint64_t>(found->d_off);
+    EntryReply attributes;
+    if (with_attributes && entry.name != "." && entry.name != "..") {
+      if (Result<EntryReply> looked = lookup({}, handle->directory->id, entry.name); looked) {
+        attributes = *looked;
+        entry.entry = &attributes;
+        entry.inode_number = attributes.attributes.inode_number;
+      }
+    }
+    if (!sink(entry)) {
+      if (entry.entry != nullptr) forget(attributes.id, 1);
+      return {};
+    }
+    handle->begin += found->d_reclen;
+    handle->cookie = entry.next;
+  }
+}
+
+Status MetaServer::fsyncdir(uint64_t number) {
+  std::shared_ptr<DirectoryHandle> handle;
+  {
+    const std::lock_guard lock(handles_mutex_);
+    const auto it = handles_.find(number);
+    if (it == handles_.end()) return fail(EBADF);
+    handle = it->second;
+  }
+  return ::fsync(handle->fd.get()) == 0 ? Status{} : Status(fail_errno());
+}
+
+void MetaServer::releasedir(uint64_t number) {
+  const std::lock_guard lock(handles_mutex_);
+  handles_.erase(number);
+}
+
+}  // namespace forebay::meta

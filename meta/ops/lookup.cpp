@@ -1,0 +1,32 @@
+// lookup, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at a time).
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::string_view name) {
+  ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
+  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  const uint64_t changes_before = own_changes_;
+  ASSIGN_OR_RETURN(const consistency::Probe probe,
+                   external_.probe_child(directory->get(), std::string(name).c_str()));
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
+  uint64_t changes = 0;
+  bool seen = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    changes = inode->changes;
+    seen = inode->validated_at != consistency::SteadyTime{};
+  }
+  if (seen && config_.consistency.validate == Validate::kNever) return entry_of(inode);
+  if (own_changes_ == changes_before || !seen) {
+    take_over(inode, probe, changes);
+  } else {
+    // Something of ours changed since the look began, perhaps this object.
+    (void)refresh(inode, true);
+  }
+  return entry_of(inode);
+}
+
+void MetaServer::forget(InodeId id, uint64_t count) { inodes_.forget(id, count); }
+
+}  // namespace forebay::meta

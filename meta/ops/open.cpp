@@ -1,0 +1,220 @@
+// open, create, tmpfile, release, close, fsync.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "meta/credentials.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+namespace {
+
+bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
+
+}  // namespace
+
+Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  RETURN_IF_ERROR(refresh(inode));
+  if (inode->is_directory()) return fail(EISDIR);
+  if (!inode->is_file()) return fail(EINVAL);
+  if (writes(flags)) {
+    // The kernel has checked the mode; the outside may know better (read-only, immutable, root squashed).
+    ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
+    const ActAs caller_rights(caller);
+    if (::faccessat(fd->get(), "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_errno();
+  }
+  ASSIGN_OR_RETURN(const OpenReply reply, open_inode(inode, flags, false));
+  Status ready;
+  if ((flags & O_TRUNC) != 0) {
+    ready = truncate_open(inode, 0);
+  } else if (config_.fetch.mode == FetchMode::kWhole) {
+    do {
+      ready = storage_.fetch_all(id, std::chrono::seconds(1));
+    } while (!ready && ready.error().code == EINPROGRESS);
+    if (!ready && (ready.error().code == ENOSPC || ready.error().code == EAGAIN)) ready = {};  // reads pass through
+  }
+  if (ready) return reply;
+  release(id, flags);
+  return Failure(std::move(ready).error());
+}
+
+// What every open does: the copy is checked against the outside, and both stay within reach until release().
+Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool created) {
+  const std::lock_guard open_lock(inode->open_mutex);
+  ASSIGN_OR_RETURN([[maybe_unused]] const FdPtr fd, hold_fd(inode));
+  CachingFileRequest request;
+  request.id = inode->id;
+  request.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
+  request.created = created;
+  bool has_data = false, stored = false, unlinked = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    // "never" trusts the copy; without a copy there is nothing to trust.
+    const bool trust = config_.consistency.validate == Validate::kNever && inode->has_data;
+    request.version = trust ? inode->mtime0 : inode->seen;
+    has_data = inode->has_data;
+    stored = inode->stored;
+    unlinked = inode->unlinked;
+  }
+  // The row is there before the chunk file is: no copy without a record of it.
+  if (!unlinked && !created && request.version.size > 0 && !(has_data && stored)) {
+    {
+      const std::lock_guard lock(inode->mutex);
+      inode->has_data = true;
+      inode->mtime0 = request.version;
+    }
+    RETURN_IF_ERROR(store_inode(inode));
+  }
+
+  Result<ChunkState> state = fail(ESTALE);
+  constexpr int kMostTries = 8;  // the path may be renamed under us
+  for (int tries = 0; tries < kMostTries && !state; ++tries) {
+    request.source = ref_of(inode);
+    state = storage_.caching_file(request);
+    if (!state && state.error().code != ESTALE && state.error().code != ENOENT) break;
+  }
+  if (!state) return Failure(std::move(state).error());
+
+  OpenReply reply;
+  {
+    const std::lock_guard lock(inode->mutex);
+    ++inode->opens;
+    if (writes(flags)) ++inode->writers;
+    if (!(inode->mtime0 == state->mtime0)) {
+      inode->mtime0 = state->mtime0;
+      if (inode->cached && !state->complete) --cached_files_;
+      if (!state->complete) inode->cached = false;
+      ++inode->generation;
+    }
+    reply.keep_pages = inode->pages_of == inode->generation;
+    inode->pages_of = inode->generation;
+  }
+  used(inode);
+  return reply;
+}
+
+Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, std::string_view name_view, mode_t mode,
+                                       int flags) {
+  ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
+  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  const std::string name(name_view);
+  int made = -1;
+  int reason = 0;
+  {
+    const ActWithUmask mask(caller.umask);
+    const ActAs caller_rights(caller);
+    made = ::openat(directory->get(), name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode);
+    reason = errno;
+  }
+  const UniqueFd fd(made);
+  if (!fd && (reason != EEXIST || (flags & O_EXCL) != 0)) return fail(reason);
+  CreateReply reply;
+  ASSIGN_OR_RETURN(reply.entry, enter(parent, name));
+  if (!fd) {
+    // Somebody outside was faster: it is an ordinary open.
+    Result<OpenReply> opened = open(caller, reply.entry.id, flags & ~O_CREAT);
+    if (!opened) {
+      forget(reply.entry.id, 1);
+      return Failure(std::move(opened).error());
+    }
+    reply.open = *opened;
+    return reply;
+  }
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(reply.entry.id));
+  Result<OpenReply> opened = open_inode(inode, flags, true);
+  if (!opened) {
+    forget(reply.entry.id, 1);
+    return Failure(std::move(opened).error());
+  }
+  reply.open = *opened;
+  return reply;
+}
+
+Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
+  ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
+  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  UniqueFd fd;
+  {
+    const ActWithUmask mask(caller.umask);
+    const ActAs caller_rights(caller);
+    // O_EXCL forbids a later link: the caller's choice, kept.
+    const int how = O_TMPFILE | O_RDWR | O_CLOEXEC | (flags & O_EXCL);
+    fd.reset(::open(consistency::proc_path(directory->get()).c_str(), how, mode));
+    if (!fd) return fail_errno();
+  }
+  ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(fd.get()));
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(nullptr, "", probe, 1));
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->fd = std::make_shared<UniqueFd>(std::move(fd));
+    inode->unlinked = true;
+  }
+  take_over(inode, probe, inode->changes);
+  CreateReply reply;
+  ASSIGN_OR_RETURN(reply.open, open_inode(inode, flags, true));
+  reply.entry = entry_of(inode);
+  return reply;
+}
+
+void MetaServer::release(InodeId id, int flags) {
+  const Result<InodePtr> found = inodes_.get(id);
+  if (!found) return;
+  const InodePtr& inode = *found;
+  bool discard = false, drop_copy = false;
+  {
+    const std::lock_guard open_lock(inode->open_mutex);
+    storage_.close_file(id);
+    const std::lock_guard lock(inode->mutex);
+    if (writes(flags)) --inode->writers;
+    if (--inode->opens > 0) return;
+    discard = inode->unlinked;
+    drop_copy = inode->drop_on_release && !inode->dirty && !inode->unlinked;
+    inode->drop_on_release = false;
+    if (!inode->unlinked) inode->fd.reset();
+  }
+  if (discard) {
+    scheduler_.remove(id);
+    discard_copy(inode);
+    erase_row(inode);
+  } else if (drop_copy) {
+    (void)drop(id, UINT64_MAX);
+  }
+}
+
+Status MetaServer::close(InodeId id) {
+  if (config_.flush.policy != FlushPolicy::kOnClose) return {};
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  return flush_inode(inode);
+}
+
+Status MetaServer::fsync(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  RETURN_IF_ERROR(storage_.sync(id));
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (!inode->dirty || inode->unlinked) return {};
+  }
+  // The name must be on disk outside as well, or the data would belong to nothing after a power cut.
+  ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
+  if (Result<UniqueFd> outside = consistency::ExternalTree::reopen(fd->get(), O_RDONLY); outside) {
+    if (::fsync(outside->get()) != 0) return fail_errno();
+  }
+  return store_->sync();
+}
+
+uint64_t MetaServer::flush_failures(InodeId id) {
+  const InodePtr inode = inodes_.find(id);
+  if (inode == nullptr) return 0;
+  const std::lock_guard lock(inode->mutex);
+  return inode->flush_failures;
+}
+
+Error MetaServer::last_flush_error(InodeId id) {
+  const InodePtr inode = inodes_.find(id);
+  if (inode == nullptr) return {0, {}};
+  const std::lock_guard lock(inode->mutex);
+  return inode->last_flush_error;
+}
+
+}  // namespace forebay::meta

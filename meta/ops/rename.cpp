@@ -1,0 +1,94 @@
+// rename, with NOREPLACE and EXCHANGE.
+#include <fcntl.h>
+#include <stdio.h>
+
+#include "meta/credentials.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+// Where a moved object may be is recorded before it moves, if the database knows the object: after a crash the one of
+// both names counts where the identity is found.
+Result<InodePtr> MetaServer::prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
+                                          const InodePtr& new_parent, const std::string& new_name) {
+  const Result<consistency::Probe> probe = external_.probe_child(parent_fd, name.c_str());
+  if (!probe) return InodePtr();
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.find_by_identity(probe->identity));
+  if (inode == nullptr) return inode;
+  bool stored = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    add_name(*inode, parent, name);
+    stored = inode->stored;
+  }
+  if (!stored) return inode;
+  RETURN_IF_ERROR(put_chain(new_parent, 1));
+  RETURN_IF_ERROR(store_->put_intent(new_parent->id, new_name, inode->id));
+  RETURN_IF_ERROR(store_->commit());
+  return inode;
+}
+
+void MetaServer::finish_move(const InodePtr& inode, const InodePtr& parent, std::string_view name,
+                             const InodePtr& new_parent, std::string_view new_name, bool moved) {
+  if (inode == nullptr) return;
+  bool stored = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    stored = inode->stored;
+    if (moved) {
+      remove_name(*inode, *parent, name);
+      add_name(*inode, new_parent, new_name);
+    }
+  }
+  if (!stored) return;
+  if (moved) {
+    (void)store_->delete_name(parent->id, name, inode->id);
+    (void)store_->put_name(new_parent->id, new_name, inode->id);
+  }
+  (void)store_->delete_intents(inode->id);
+}
+
+Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_view name_view, InodeId new_parent_id,
+                          std::string_view new_name_view, unsigned flags) {
+  ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
+  ASSIGN_OR_RETURN(const InodePtr new_parent, inodes_.get(new_parent_id));
+  ASSIGN_OR_RETURN(const FdPtr from, path_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr to, path_fd(new_parent));
+  const std::string name(name_view), new_name(new_name_view);
+
+  ASSIGN_OR_RETURN(const InodePtr moved, prepare_move(parent, from->get(), name, new_parent, new_name));
+  InodePtr swapped;
+  Victim victim;
+  if ((flags & RENAME_EXCHANGE) != 0) {
+    ASSIGN_OR_RETURN(swapped, prepare_move(new_parent, to->get(), new_name, parent, name));
+  } else if ((flags & RENAME_NOREPLACE) == 0) {
+    ASSIGN_OR_RETURN(victim, prepare_victim(new_parent, to->get(), new_name));
+  }
+  // Two names of one object: POSIX says that nothing happens.
+  const bool same = moved != nullptr && (moved == victim.inode || moved == swapped);
+
+  const auto move = [&]() -> Status {
+    const ActAs caller_rights(caller);
+    if (::renameat2(from->get(), name.c_str(), to->get(), new_name.c_str(), flags) != 0) return fail_errno();
+    return {};
+  };
+  // Each object whose ctime changes keeps its copy: the moved one, the swapped one, and a victim with links left.
+  const InodePtr other = swapped != nullptr ? swapped : (victim.last_link ? nullptr : victim.inode);
+  // Both are locked at once; one rename at a time does that, so that two can't wait for each other.
+  std::unique_lock order(rename_mutex_, std::defer_lock);
+  if (moved != nullptr && other != nullptr) order.lock();
+  const auto move_other = [&]() { return other == nullptr || same ? move() : own_change(other, false, move); };
+  const Status done = moved == nullptr ? move_other() : own_change(moved, false, move_other);
+
+  const bool happened = static_cast<bool>(done) && !same;
+  if (!same) finish_victim(victim, new_parent, new_name, happened);
+  finish_move(moved, parent, name, new_parent, new_name, happened);
+  finish_move(swapped, new_parent, new_name, parent, name, happened);
+  if (happened) {
+    touched(parent);
+    touched(new_parent);
+  }
+  return done;
+}
+
+}  // namespace forebay::meta

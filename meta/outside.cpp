@@ -1,0 +1,184 @@
+// Looking at the outside: descriptors through names, probes, and what follows from them.
+#include <fcntl.h>
+
+#include "core/log.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+namespace {
+
+// Directory descriptors kept open at most.
+constexpr size_t kMostDirectories = 4096;
+
+std::vector<Name> names_of(Inode& inode) {
+  const std::lock_guard lock(inode.mutex);
+  return inode.names;
+}
+
+}  // namespace
+
+Result<MetaServer::FdPtr> MetaServer::path_fd(const InodePtr& inode) {
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->fd != nullptr) return inode->fd;
+  }
+  for (const Name& name : names_of(*inode)) {
+    Result<FdPtr> parent = path_fd(name.parent);
+    if (!parent) continue;
+    Result<UniqueFd> fd = consistency::ExternalTree::open_child((*parent)->get(), name.name.c_str(), O_PATH);
+    if (!fd && fd.error().code != ENOENT && fd.error().code != ENOTDIR && fd.error().code != ELOOP) {
+      return Failure(std::move(fd).error());
+    }
+    if (!fd) continue;
+    const Result<consistency::Probe> probe = external_.probe_fd(fd->get());
+    if (!probe || !(probe->identity == inode->identity)) continue;
+    auto found = std::make_shared<UniqueFd>(*std::move(fd));
+    if (!S_ISDIR(probe->attributes.mode)) return found;
+    {
+      const std::lock_guard lock(inode->mutex);
+      inode->fd = found;
+    }
+    std::vector<InodeId> oldest;
+    {
+      const std::lock_guard lock(directories_mutex_);
+      directories_.touch(inode->id);
+      if (directories_.size() > kMostDirectories) oldest = directories_.oldest(1);
+      for (const InodeId id : oldest) directories_.remove(id);
+    }
+    for (const InodeId id : oldest) {
+      if (const InodePtr old = inodes_.find(id); old != nullptr) {
+        const std::lock_guard lock(old->mutex);
+        if (!old->unlinked) old->fd.reset();
+      }
+    }
+    return found;
+  }
+  return fail(ESTALE);
+}
+
+Result<MetaServer::FdPtr> MetaServer::hold_fd(const InodePtr& inode) {
+  ASSIGN_OR_RETURN(FdPtr fd, path_fd(inode));
+  const std::lock_guard lock(inode->mutex);
+  if (inode->fd == nullptr) inode->fd = fd;
+  return inode->fd;
+}
+
+Result<consistency::Probe> MetaServer::look(const InodePtr& inode) {
+  FdPtr fd;
+  {
+    const std::lock_guard lock(inode->mutex);
+    fd = inode->fd;
+  }
+  if (fd != nullptr) return external_.probe_fd(fd->get());
+  // By name: one system call, no descriptor.
+  for (const Name& name : names_of(*inode)) {
+    const Result<FdPtr> parent = path_fd(name.parent);
+    if (!parent) continue;
+    Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());
+    if (probe && probe->identity == inode->identity) return probe;
+    if (!probe && probe.error().code != ENOENT && probe.error().code != ENOTDIR) return probe;
+  }
+  return fail(ESTALE);
+}
+
+Status MetaServer::refresh(const InodePtr& inode, bool force) {
+  uint64_t changes = 0;
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (!force && !freshness_.due(inode->validated_at, std::chrono::steady_clock::now())) return {};
+    changes = inode->changes;
+  }
+  ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
+  take_over(inode, probe, changes);
+  return {};
+}
+
+void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes) {
+  bool check_copy = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->changes != changes) return;
+    inode->attributes = probe.attributes;
+    inode->seen = probe.version;
+    inode->validated_at = std::chrono::steady_clock::now();
+    check_copy = inode->has_data && inode->opens > 0 && !(inode->mtime0 == probe.version);
+  }
+  // The copy of a file that nobody has open is looked at when it is opened.
+  if (!check_copy) return;
+  const Result<bool> dropped = storage_.outside_changed(inode->id, probe.version);
+  if (!dropped || !*dropped) return;
+  log(Module::kMeta).info("inode {}: the outside changed, the copy is dropped", inode->id);
+  const std::lock_guard lock(inode->mutex);
+  if (inode->cached) --cached_files_;
+  inode->cached = false;
+  inode->mtime0 = probe.version;
+  ++inode->generation;
+}
+
+std::string MetaServer::path_of(const InodePtr& inode) {
+  std::vector<std::string> parts;
+  for (InodePtr at = inode; at->id != kRootInode;) {
+    const std::lock_guard lock(at->mutex);
+    if (at->names.empty()) return {};
+    parts.push_back(at->names.front().name);
+    const InodePtr parent = at->names.front().parent;
+    at = parent;
+  }
+  std::string path;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (!path.empty()) path += '/';
+    path += *part;
+  }
+  return path;
+}
+
+ExternalRef MetaServer::ref_of(const InodePtr& inode) { return {path_of(inode), inode->identity}; }
+
+Attributes MetaServer::attributes_of(const InodePtr& inode) {
+  std::unique_lock lock(inode->mutex);
+  if (!inode->is_file() || (!inode->dirty && inode->writers == 0)) return inode->attributes;
+  lock.unlock();
+  // Not between the two steps of a flush's end, where the data is no longer newer but the attributes are not yet new.
+  const std::lock_guard change_lock(inode->change_mutex);
+  const Result<ChunkState> state = storage_.stat_file(inode->id);
+  lock.lock();
+  Attributes attributes = inode->attributes;
+  if (!state || !state->dirty) return attributes;
+  attributes.size = state->size;
+  attributes.mtime = state->mtime;
+  attributes.ctime = std::max(attributes.ctime, state->ctime);
+  attributes.blocks = std::max(state->blocks, std::min(attributes.blocks, (state->size + 511) / 512));
+  return attributes;
+}
+
+EntryReply MetaServer::entry_of(const InodePtr& inode) {
+  EntryReply reply;
+  reply.id = inode->id;
+  reply.attributes = attributes_of(inode);
+  const std::lock_guard lock(inode->mutex);
+  reply.valid_for = freshness_.valid_for(inode->validated_at, std::chrono::steady_clock::now());
+  return reply;
+}
+
+Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name) {
+  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  ASSIGN_OR_RETURN(const consistency::Probe probe,
+                   external_.probe_child(directory->get(), std::string(name).c_str()));
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
+  uint64_t changes = 0;
+  {
+    const std::lock_guard lock(inode->mutex);
+    changes = note_change(*inode);
+  }
+  take_over(inode, probe, changes);
+  touched(parent);
+  return entry_of(inode);
+}
+
+void MetaServer::touched(const InodePtr& directory) {
+  const std::lock_guard lock(directory->mutex);
+  directory->validated_at = {};
+  note_change(*directory);
+}
+
+}  // namespace forebay::meta

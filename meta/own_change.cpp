@@ -1,0 +1,54 @@
+// Own changes of an external object (chmod, chown, utimens, xattrs, rename, link, unlink): they change its ctime, so
+// without care the next look would take the copy for out of date, and a flush would see a conflict.
+#include "core/log.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std::function<Status()>& change) {
+  const std::lock_guard change_lock(inode->change_mutex);
+  bool has_data = false, dirty = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    has_data = inode->has_data;
+    dirty = inode->dirty;
+  }
+  FdPtr fd;  // not by name: the change may be a rename
+  Validator before;
+  bool valid_before = false;
+  if (has_data) {
+    ASSIGN_OR_RETURN(fd, path_fd(inode));
+    // The target knows the version for sure; ours in memory may lag behind.
+    ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(inode->id));
+    const Result<consistency::Probe> probe = external_.probe_fd(fd->get());
+    before = state.mtime0;
+    valid_before = probe && probe->version == before;
+    // A crash between the change and its record must not look like somebody else's change.
+    if (dirty && valid_before) RETURN_IF_ERROR(storage_.expect_version_change(inode->id));
+  }
+
+  const Status changed = change();
+
+  uint64_t changes = 0;
+  {
+    const std::lock_guard lock(inode->mutex);
+    changes = note_change(*inode);
+    inode->validated_at = {};
+  }
+  if (!has_data) return changed;
+  const Result<consistency::Probe> after = external_.probe_fd(fd->get());
+  if (valid_before) {
+    const bool data_untouched = after && after->version.size == before.size && after->version.inode == before.inode &&
+                                (sets_mtime || after->version.mtime == before.mtime);
+    const Validator now = data_untouched ? after->version : before;
+    if (Status recorded = storage_.set_version(inode->id, now); !recorded) {
+      log(Module::kMeta).warn("inode {}: {}", inode->id, recorded.error().message());
+    }
+    const std::lock_guard lock(inode->mutex);
+    inode->mtime0 = now;
+  }
+  if (after) take_over(inode, *after, changes);
+  return changed;
+}
+
+}  // namespace forebay::meta

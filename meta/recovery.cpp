@@ -1,0 +1,65 @@
+// Recovery: what an earlier run left. The database says which files have data here and which of them are dirty; the
+// targets know what exactly. Files are looked at one by one only when they are dirty.
+#include "core/log.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+Status MetaServer::recover() {
+  RETURN_IF_ERROR(store_->prune_directories());
+  std::vector<InodeId> dirty;
+  RETURN_IF_ERROR(store_->for_each_file([&](const InodeRow& row) {
+    access_clock_ = std::max(access_clock_.load(), row.last_access + 1);
+    if (row.cached) ++cached_files_;
+    if (row.dirty) dirty.push_back(row.id);
+    if (row.has_data && !row.pinned) evictor_.touch(row.id);
+  }));
+  for (const InodeId id : dirty) RETURN_IF_ERROR(recover_dirty(id));
+  if (!dirty.empty()) {
+    log(Module::kMeta).info("{} files with data that is not outside yet were taken up", scheduler_.count());
+  }
+  return store_->commit();
+}
+
+Status MetaServer::recover_dirty(InodeId id) {
+  ASSIGN_OR_RETURN(const std::vector<DentryRow> intents, store_->intents_of(id));
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  bool unlink_intended = false;
+  for (const DentryRow& intent : intents) unlink_intended = unlink_intended || intent.parent == 0;
+
+  const Result<consistency::Probe> probe = look(inode);
+  const bool gone = !probe && (probe.error().code == ESTALE || probe.error().code == ENOENT);
+  if (gone && unlink_intended) {  // the crash came between the unlink and our record of it
+    discard_copy(inode);
+    erase_row(inode);
+    inodes_.release(inode);
+    return {};
+  }
+  RETURN_IF_ERROR(store_->delete_intents(id));
+  if (probe) {
+    take_over(inode, *probe, inode->changes);
+    RETURN_IF_ERROR(put_true_name_first(inode));
+    RETURN_IF_ERROR(put_chain(inode, 0));
+  }
+  ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
+  if (!state.dirty) {  // flushed, or never written: only the flag was late
+    const std::lock_guard lock(inode->mutex);
+    inode->dirty = false;
+    inode->mtime0 = state.mtime0;
+    return store_->put_inode(row_of(*inode));
+  }
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->mtime0 = state.mtime0;
+  }
+  {
+    const std::lock_guard lock(dirty_mutex_);
+    dirty_[id] = inode;
+  }
+  const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
+  scheduler_.add(id, by_itself ? std::chrono::steady_clock::now() + config_.flush.delay
+                               : evictor::FlushScheduler::kNever);
+  return {};
+}
+
+}  // namespace forebay::meta

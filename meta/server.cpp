@@ -1,0 +1,90 @@
+#include "meta/server.h"
+
+#include "core/log.h"
+
+namespace forebay::meta {
+
+MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
+                       StorageService& storage)
+    : config_(config),
+      store_(std::move(store)),
+      external_(external),
+      storage_(storage),
+      freshness_(config.consistency),
+      inodes_(*store_, external),
+      evictor_(eviction_actions(), [this] { return watermarks(); }),
+      scheduler_([this](InodeId id) -> Status {
+        ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+        return flush_inode(inode);
+      }) {}
+
+MetaServer::~MetaServer() { (void)stop(false); }
+
+Status MetaServer::start() {
+  RETURN_IF_ERROR(inodes_.open_root());
+  RETURN_IF_ERROR(recover());
+  scheduler_.start(config_.flush.streams);
+  evictor_.start();
+  housekeeper_ = std::thread([this] { housekeep(); });
+  return {};
+}
+
+Status MetaServer::stop(bool flush) {
+  Status result;
+  if (flush) {
+    const std::vector<InodeId> ids = scheduler_.files();
+    scheduler_.expedite(ids);
+    evictor::FlushScheduler::Outcome outcome;
+    do {
+      outcome = scheduler_.wait(ids, std::chrono::hours(1));
+    } while (!outcome.remaining.empty());
+    if (!outcome.failed.empty()) {
+      const Error& error = outcome.failed.front().second;
+      result = fail(error.code, "{} files could not be flushed and stay in the cache; the first: {}",
+                    outcome.failed.size(), error.message());
+    }
+  }
+  {
+    const std::lock_guard lock(house_mutex_);
+    stopping_ = true;
+  }
+  house_wake_.notify_all();
+  if (housekeeper_.joinable()) housekeeper_.join();
+  scheduler_.stop();
+  evictor_.stop();
+  if (Status committed = store_->sync(); !committed && result) result = committed;
+  return result;
+}
+
+CacheStatus MetaServer::status() {
+  const SpaceReport space = storage_.space();
+  CacheStatus status;
+  status.capacity_bytes = space.capacity_bytes;
+  status.used_bytes = space.used_bytes;
+  status.dirty_bytes = space.dirty_bytes;
+  status.hits = space.hits;
+  status.misses = space.misses;
+  status.fetched_bytes = space.fetched_bytes;
+  status.flushed_bytes = space.flushed_bytes;
+  status.dirty_files = scheduler_.count();
+  status.cached_files = cached_files_;
+  status.evicted_bytes = evictor_.evicted_bytes();
+  status.flush_failures = flush_failures_;
+  status.conflicts = conflict_count_;
+  status.inodes_in_memory = inodes_.size();
+  return status;
+}
+
+// Commits what no request waits for, a moment after it was changed.
+void MetaServer::housekeep() {
+  constexpr std::chrono::seconds kPause{1};
+  std::unique_lock lock(house_mutex_);
+  while (!stopping_) {
+    house_wake_.wait_for(lock, kPause, [this] { return stopping_; });
+    lock.unlock();
+    if (Status committed = store_->commit(); !committed) log(Module::kMeta).error("{}", committed.error().message());
+    lock.lock();
+  }
+}
+
+}  // namespace forebay::meta

@@ -1,0 +1,218 @@
+// MetaServer: the one implementation of MetaService. One file per operation: meta/ops/.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <string>
+#include <thread>
+#include <unordered_map>
+
+#include "consistency/external_tree.h"
+#include "consistency/freshness.h"
+#include "core/config.h"
+#include "core/protocol/meta_service.h"
+#include "core/protocol/storage_service.h"
+#include "evictor/evictor.h"
+#include "evictor/flush_scheduler.h"
+#include "evictor/lru.h"
+#include "meta/inode_table.h"
+#include "meta/store.h"
+
+namespace forebay::meta {
+
+class MetaServer final : public MetaService {
+ public:
+  MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
+             StorageService& storage);
+  ~MetaServer() override;
+
+  // Reads the database and takes up what an earlier run left dirty. Then flushes and evicts in the background.
+  Status start();
+  // Ends the background work; `flush` brings everything out first. Returns what could not be brought out.
+  Status stop(bool flush);
+
+  Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
+  void forget(InodeId id, uint64_t count) override;
+  Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
+                           uint64_t device) override;
+  Result<EntryReply> mkdir(const Caller& caller, InodeId parent, std::string_view name, mode_t mode) override;
+  Result<EntryReply> symlink(const Caller& caller, InodeId parent, std::string_view name,
+                             const std::string& target) override;
+  Result<EntryReply> link(const Caller& caller, InodeId id, InodeId new_parent, std::string_view new_name) override;
+  Status unlink(const Caller& caller, InodeId parent, std::string_view name) override;
+  Status rmdir(const Caller& caller, InodeId parent, std::string_view name) override;
+  Status rename(const Caller& caller, InodeId parent, std::string_view name, InodeId new_parent,
+                std::string_view new_name, unsigned flags) override;
+  Result<std::string> readlink(const Caller& caller, InodeId id) override;
+  Result<AttributesReply> getattr(InodeId id) override;
+  Result<AttributesReply> setattr(const Caller& caller, InodeId id, const SetAttributes& change) override;
+  Result<std::string> getxattr(const Caller& caller, InodeId id, const std::string& name) override;
+  Result<std::string> listxattr(const Caller& caller, InodeId id) override;
+  Status setxattr(const Caller& caller, InodeId id, const std::string& name, std::string_view value,
+                  int flags) override;
+  Status removexattr(const Caller& caller, InodeId id, const std::string& name) override;
+  Result<struct statvfs> statfs(InodeId id) override;
+  Result<OpenReply> open(const Caller& caller, InodeId id, int flags) override;
+  Result<CreateReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
+                             int flags) override;
+  Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
+  void release(InodeId id, int flags) override;
+  Status close(InodeId id) override;
+  Status fsync(InodeId id) override;
+  uint64_t flush_failures(InodeId id) override;
+  Error last_flush_error(InodeId id) override;
+  Result<uint64_t> opendir(const Caller& caller, InodeId id) override;
+  Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) override;
+  Status fsyncdir(uint64_t handle) override;
+  void releasedir(uint64_t handle) override;
+  Result<CacheState> cache_state(InodeId id) override;
+  Result<WorkProgress> flush(InodeId id, bool first, std::chrono::milliseconds limit) override;
+  Result<WorkProgress> prefetch(InodeId id, std::chrono::milliseconds limit) override;
+  Result<WorkProgress> evict(InodeId id, bool first, std::chrono::milliseconds limit) override;
+  Status pin(InodeId id, bool pinned) override;
+  CacheStatus status() override;
+  Status mark_dirty(InodeId id) override;
+  Status after_write(InodeId id) override;
+  Result<Validator> revalidate(InodeId id) override;
+  void report_complete(InodeId id) override;
+  Status make_room(InodeId id, uint64_t bytes) override;
+
+ private:
+  struct DirectoryHandle;
+  using FdPtr = std::shared_ptr<UniqueFd>;
+
+  // --- meta/outside.cpp: looking at the outside
+  // A descriptor (O_PATH) of the inode's object, through the names where it was seen. ESTALE when it is not there.
+  Result<FdPtr> path_fd(const InodePtr& inode);
+  // The same, kept in the inode until the last release().
+  Result<FdPtr> hold_fd(const InodePtr& inode);
+  // Looks at the object, through its descriptor if there is one.
+  Result<consistency::Probe> look(const InodePtr& inode);
+  // Looks again if the policy wants it (or always, with `force`), and drops a copy that is out of date.
+  Status refresh(const InodePtr& inode, bool force = false);
+  // Takes over what a look that began at `changes` has shown.
+  void take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes);
+  std::string path_of(const InodePtr& inode);
+  ExternalRef ref_of(const InodePtr& inode);
+  // Attributes for an application: the outside's, with size and times of newer data here.
+  Attributes attributes_of(const InodePtr& inode);
+  EntryReply entry_of(const InodePtr& inode);
+  // An object just made or changed by us: known, fresh, with one lookup for the client.
+  Result<EntryReply> enter(const InodePtr& parent, std::string_view name);
+  // An own change of the outside happened: looks that began earlier are out of date. The caller holds inode.mutex.
+  uint64_t note_change(Inode& inode) {
+    ++own_changes_;
+    return ++inode.changes;
+  }
+  // The parent's attributes changed with one of its names.
+  void touched(const InodePtr& directory);
+
+  // --- meta/own_change.cpp
+  // Runs a change of the external object that changes none of its data, and keeps its copy valid. `sets_mtime`: the
+  // change may set the mtime.
+  Status own_change(const InodePtr& inode, bool sets_mtime, const std::function<Status()>& change);
+
+  // --- meta/records.cpp: rows of the database
+  InodeRow row_of(Inode& inode);
+  // Writes the inode's row, its names and the directories above; committed when this returns.
+  Status store_inode(const InodePtr& inode);
+  Status put_chain(const InodePtr& inode, int depth);
+  void update_row(const InodePtr& inode);
+  void erase_row(const InodePtr& inode);
+
+  // --- meta/ops/unlink.cpp
+  struct Victim {
+    InodePtr inode;  // null: nothing is known of it
+    bool last_link = false;
+  };
+  // What is at `name` now, if we know anything of it; recorded as about to go, when its data is dirty.
+  Result<Victim> prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name);
+  void finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name, bool gone);
+  void discard_copy(const InodePtr& inode);
+
+  // --- meta/ops/rename.cpp
+  Result<InodePtr> prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
+                                const InodePtr& new_parent, const std::string& new_name);
+  void finish_move(const InodePtr& inode, const InodePtr& parent, std::string_view name, const InodePtr& new_parent,
+                   std::string_view new_name, bool moved);
+
+  // --- meta/ops/attributes.cpp
+  Status set_size(const Caller& caller, const InodePtr& inode, uint64_t size);
+  // Of a file that is open in storage.
+  Status truncate_open(const InodePtr& inode, uint64_t size);
+
+  // --- meta/ops/make.cpp
+  Result<EntryReply> make_node(const Caller& caller, InodeId parent, std::string_view name,
+                               const std::function<int(int directory_fd, const char* name)>& call);
+
+  // --- meta/ops/open.cpp
+  Result<OpenReply> open_inode(const InodePtr& inode, int flags, bool created);
+
+  // --- meta/flush.cpp
+  Status flush_inode(const InodePtr& inode);
+  Status flush_once(const InodePtr& inode, bool overwrite, bool* conflict);
+  Status commit_flush(const InodePtr& inode, uint64_t epoch);
+  Status put_true_name_first(const InodePtr& inode);
+  Status settle_conflict(const InodePtr& inode, bool gone_outside);
+  void set_clean(const InodePtr& inode);
+
+  // --- meta/keep_beside.cpp
+  Result<std::string> keep_beside(const InodePtr& inode);
+
+  // --- meta/ops/cache.cpp
+  bool is_below(const InodePtr& inode, InodeId directory);
+  std::vector<InodeId> dirty_below(const InodePtr& top);
+
+  // --- meta/eviction.cpp
+  evictor::Actions eviction_actions();
+  evictor::Watermarks watermarks();
+  Result<uint64_t> drop(InodeId id, uint64_t bytes);
+  void used(const InodePtr& inode);
+
+  // --- meta/recovery.cpp
+  Status recover();
+  Status recover_dirty(InodeId id);
+  void housekeep();
+
+  const Config config_;
+  const std::unique_ptr<Store> store_;
+  const consistency::ExternalTree& external_;
+  StorageService& storage_;
+  const consistency::FreshnessPolicy freshness_;
+  InodeTable inodes_;
+  evictor::Evictor evictor_;
+  evictor::FlushScheduler scheduler_;
+
+  // Directories whose descriptor is kept, in the order of use; bounded.
+  std::mutex directories_mutex_;
+  evictor::Lru directories_;
+
+  std::mutex rename_mutex_;
+
+  std::mutex handles_mutex_;
+  std::unordered_map<uint64_t, std::shared_ptr<DirectoryHandle>> handles_;
+  uint64_t next_handle_ = 1;
+
+  // Dirty inodes stay in memory.
+  std::mutex dirty_mutex_;
+  std::unordered_map<InodeId, InodePtr> dirty_;
+
+  // Conflicts since a flush command began, for its report; bounded.
+  std::mutex conflicts_mutex_;
+  std::deque<std::pair<InodeId, std::string>> conflicts_;
+
+  std::atomic<uint64_t> own_changes_{0};  // of all inodes
+  std::atomic<uint64_t> access_clock_{1};
+  std::atomic<uint64_t> cached_files_{0};
+  std::atomic<uint64_t> flush_failures_{0};
+  std::atomic<uint64_t> conflict_count_{0};
+
+  std::mutex house_mutex_;
+  std::condition_variable house_wake_;
+  bool stopping_ = false;
+  std::thread housekeeper_;
+};
+
+}  // namespace forebay::meta

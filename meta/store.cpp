@@ -1,0 +1,377 @@
+#include "meta/store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cassert>
+#include <utility>
+
+#include "core/unique_fd.h"
+
+namespace forebay::meta {
+namespace {
+
+constexpr char kSchemaVersion[] = "1";
+
+// The cache is usable without the rows (they say only what is here), but dirty data is found through them: so a
+// damaged database is never silently replaced.
+constexpr char kSchema[] = R"(
+  CREATE TABLE IF NOT EXISTS inode(
+    id INTEGER PRIMARY KEY, device INTEGER NOT NULL, inode INTEGER NOT NULL, birth_s INTEGER NOT NULL,
+    birth_ns INTEGER NOT NULL, mode INTEGER NOT NULL, flags INTEGER NOT NULL, mtime_s INTEGER NOT NULL,
+    mtime_ns INTEGER NOT NULL, ctime_s INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
+    last_access INTEGER NOT NULL);
+  CREATE UNIQUE INDEX IF NOT EXISTS inode_identity ON inode(inode, device, birth_s, birth_ns);
+  CREATE TABLE IF NOT EXISTS dentry(parent INTEGER NOT NULL, name BLOB NOT NULL, child INTEGER NOT NULL,
+    PRIMARY KEY(parent, name)) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS dentry_child ON dentry(child);
+  CREATE TABLE IF NOT EXISTS intent(child INTEGER NOT NULL, parent INTEGER NOT NULL, name BLOB NOT NULL,
+    PRIMARY KEY(child, parent, name)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+)";
+
+constexpr char kInodeColumns[] =
+    "id, device, inode, birth_s, birth_ns, mode, flags, mtime_s, mtime_ns, ctime_s, ctime_ns, size, last_access";
+
+constexpr int64_t kCached = 1, kDirty = 2, kPinned = 4, kHasData = 8;
+
+int64_t flags_of(const InodeRow& row) {
+  return (row.cached ? kCached : 0) | (row.dirty ? kDirty : 0) | (row.pinned ? kPinned : 0) |
+         (row.has_data ? kHasData : 0);
+}
+
+}  // namespace
+
+// A prepared statement in use: reset when its scope ends, so that it can be used again.
+class Store::Statement {
+ public:
+  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
+  ~Statement() {
+    sqlite3_reset(statement_);
+    sqlite3_clear_bindings(statement_);
+  }
+  Statement(const Statement&) = delete;
+  Statement& operator=(const Statement&) = delete;
+
+  Statement& bind(int64_t value) {
+    sqlite3_bind_int64(statement_, ++bound_, value);
+    return *this;
+  }
+  Statement& bind(uint64_t value) { return bind(static_cast<int64_t>(value)); }
+  Statement& bind_blob(std::string_view value) {
+    sqlite3_bind_blob(statement_, ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+    return *this;
+  }
+  Statement& bind_text(std::string_view value) {
+    sqlite3_bind_text(statement_, ++bound_, value.data(), static_cast<int>(value.size()), SQLITE_STATIC);
+    return *this;
+  }
+  int step() { return sqlite3_step(statement_); }
+
+  int64_t number(int column) const { return sqlite3_column_int64(statement_, column); }
+  std::string bytes(int column) const {
+    const void* data = sqlite3_column_blob(statement_, column);
+    const int length = sqlite3_column_bytes(statement_, column);
+    return {static_cast<const char*>(data), static_cast<size_t>(length)};
+  }
+  InodeRow inode_row() const;
+
+ private:
+  sqlite3_stmt* statement_;
+  int bound_ = 0;
+};
+
+InodeRow Store::Statement::inode_row() const {
+  InodeRow row;
+  row.id = static_cast<InodeId>(number(0));
+  row.identity = {static_cast<uint64_t>(number(1)),
+                  static_cast<uint64_t>(number(2)),
+                  {number(3), static_cast<int32_t>(number(4))}};
+  row.mode = static_cast<mode_t>(number(5));
+  const int64_t flags = number(6);
+  row.cached = (flags & kCached) != 0;
+  row.dirty = (flags & kDirty) != 0;
+  row.pinned = (flags & kPinned) != 0;
+  row.has_data = (flags & kHasData) != 0;
+  row.mtime0.mtime = {number(7), static_cast<int32_t>(number(8))};
+  row.mtime0.ctime = {number(9), static_cast<int32_t>(number(10))};
+  row.mtime0.size = static_cast<uint64_t>(number(11));
+  row.mtime0.inode = row.identity.inode;
+  row.last_access = static_cast<uint64_t>(number(12));
+  return row;
+}
+
+struct Store::Statements {
+  sqlite3_stmt* find_by_identity = nullptr;
+  sqlite3_stmt* find_by_id = nullptr;
+  sqlite3_stmt* names_of = nullptr;
+  sqlite3_stmt* intents_of = nullptr;
+  sqlite3_stmt* files = nullptr;
+  sqlite3_stmt* put_inode = nullptr;
+  sqlite3_stmt* delete_inode = nullptr;
+  sqlite3_stmt* delete_names = nullptr;
+  sqlite3_stmt* put_name = nullptr;
+  sqlite3_stmt* delete_name = nullptr;
+  sqlite3_stmt* put_intent = nullptr;
+  sqlite3_stmt* delete_intents = nullptr;
+  sqlite3_stmt* get_setting = nullptr;
+  sqlite3_stmt* put_setting = nullptr;
+};
+
+Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
+  std::unique_ptr<Store> store(new Store);
+  store->path_ = path;
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(path.c_str(), &store->db_, flags, nullptr) != SQLITE_OK) {
+    RETURN_IF_ERROR(store->error("open"));
+  }
+  // synchronous=NORMAL: commits are not synced (sync() does that when an fsync asks); a checkpoint is.
+  RETURN_IF_ERROR(store->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA locking_mode=EXCLUSIVE;"
+                                 "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384"));
+  RETURN_IF_ERROR(store->check_integrity());
+  RETURN_IF_ERROR(store->execute(kSchema));
+  RETURN_IF_ERROR(store->prepare());
+  ASSIGN_OR_RETURN(const std::string version, store->setting("schema"));
+  if (version.empty()) RETURN_IF_ERROR(store->put_setting("schema", kSchemaVersion));
+  if (!version.empty() && version != kSchemaVersion) {
+    return fail(EIO, "metadata database {}: has schema {}, this program knows {}", path, version, kSchemaVersion);
+  }
+  ASSIGN_OR_RETURN(const std::string next, store->setting("next_id"));
+  store->next_id_ = next.empty() ? kRootInode + 1 : std::stoull(next);
+  store->reserved_to_ = store->next_id_;
+  RETURN_IF_ERROR(store->commit());
+  return store;
+}
+
+Store::~Store() {
+  if (db_ == nullptr) return;
+  (void)commit();
+  if (statements_ != nullptr) {
+    for (sqlite3_stmt* statement = sqlite3_next_stmt(db_, nullptr); statement != nullptr;
+         statement = sqlite3_next_stmt(db_, nullptr)) {
+      sqlite3_finalize(statement);
+    }
+  }
+  sqlite3_close(db_);
+}
+
+Status Store::error(const char* what) const {
+  const int code = sqlite3_errcode(db_) & 0xff;
+  if (code == SQLITE_FULL) return fail(ENOSPC, "metadata database {}: {}", path_, what);
+  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
+    return fail(EIO, "metadata database {}: corrupt ({}: {})", path_, what, sqlite3_errmsg(db_));
+  }
+  return fail(EIO, "metadata database {}: {}: {}", path_, what, sqlite3_errmsg(db_));
+}
+
+Status Store::execute(const char* sql) {
+  return sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == SQLITE_OK ? Status{} : error("statement");
+}
+
+Status Store::check_integrity() {
+  sqlite3_stmt* check = nullptr;
+  if (sqlite3_prepare_v2(db_, "PRAGMA quick_check(1)", -1, &check, nullptr) != SQLITE_OK) return error("check");
+  std::string verdict = "no answer";
+  if (sqlite3_step(check) == SQLITE_ROW) verdict = reinterpret_cast<const char*>(sqlite3_column_text(check, 0));
+  sqlite3_finalize(check);
+  if (verdict != "ok") return fail(EIO, "metadata database {}: corrupt ({})", path_, verdict);
+  return {};
+}
+
+Status Store::prepare() {
+  statements_ = std::make_unique<Statements>();
+  const std::string columns = kInodeColumns;
+  const std::pair<sqlite3_stmt**, std::string> all[] = {
+      {&statements_->find_by_identity,
+       "SELECT " + columns + " FROM inode WHERE inode=? AND device=? AND birth_s=? AND birth_ns=?"},
+      {&statements_->find_by_id, "SELECT " + columns + " FROM inode WHERE id=?"},
+      {&statements_->names_of, "SELECT parent, name FROM dentry WHERE child=?"},
+      {&statements_->intents_of, "SELECT parent, name FROM intent WHERE child=?"},
+      {&statements_->files, "SELECT " + columns + " FROM inode WHERE flags & 14 ORDER BY last_access"},
+      {&statements_->put_inode, "INSERT OR REPLACE INTO inode VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+      {&statements_->delete_inode, "DELETE FROM inode WHERE id=?"},
+      {&statements_->delete_names, "DELETE FROM dentry WHERE child=?"},
+      {&statements_->put_name, "INSERT OR REPLACE INTO dentry VALUES(?,?,?)"},
+      {&statements_->delete_name, "DELETE FROM dentry WHERE parent=? AND name=? AND child=?"},
+      {&statements_->put_intent, "INSERT OR REPLACE INTO intent(parent, name, child) VALUES(?,?,?)"},
+      {&statements_->delete_intents, "DELETE FROM intent WHERE child=?"},
+      {&statements_->get_setting, "SELECT value FROM setting WHERE key=?"},
+      {&statements_->put_setting, "INSERT OR REPLACE INTO setting VALUES(?,?)"},
+  };
+  for (const auto& [statement, sql] : all) {
+    const int done = sqlite3_prepare_v3(db_, sql.c_str(), -1, SQLITE_PREPARE_PERSISTENT, statement, nullptr);
+    if (done != SQLITE_OK) return error("prepare");
+  }
+  return {};
+}
+
+Status Store::begin() {
+  if (in_transaction_) return {};
+  RETURN_IF_ERROR(execute("BEGIN"));
+  in_transaction_ = true;
+  return {};
+}
+
+Status Store::commit() {
+  const std::lock_guard lock(mutex_);
+  if (!in_transaction_) return {};
+  RETURN_IF_ERROR(execute("COMMIT"));
+  in_transaction_ = false;
+  unsynced_ = true;
+  return {};
+}
+
+Status Store::sync() {
+  RETURN_IF_ERROR(commit());
+  const std::lock_guard lock(mutex_);
+  if (!unsynced_) return {};
+  // Frames of the write-ahead log carry checksums, so a sync of that file makes its commits durable. SQLite takes no
+  // locks on it that closing our descriptor could drop.
+  const UniqueFd fd(::open((path_ + "-wal").c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd || ::fdatasync(fd.get()) != 0) return fail_errno("metadata database {}-wal", path_);
+  unsynced_ = false;
+  return {};
+}
+
+Result<bool> Store::find_by_identity(const Identity& identity, InodeRow* row) {
+  const std::lock_guard lock(mutex_);
+  Statement find(statements_->find_by_identity);
+  find.bind(identity.inode).bind(identity.device).bind(identity.birth.seconds).bind(int64_t{identity.birth.nanoseconds});
+  const int step = find.step();
+  if (step == SQLITE_DONE) return false;
+  if (step != SQLITE_ROW) return Failure(error("find").error());
+  *row = find.inode_row();
+  return true;
+}
+
+Result<bool> Store::find_by_id(InodeId id, InodeRow* row) {
+  const std::lock_guard lock(mutex_);
+  Statement find(statements_->find_by_id);
+  const int step = find.bind(id).step();
+  if (step == SQLITE_DONE) return false;
+  if (step != SQLITE_ROW) return Failure(error("find").error());
+  *row = find.inode_row();
+  return true;
+}
+
+Result<std::vector<DentryRow>> Store::names_of(InodeId id) {
+  const std::lock_guard lock(mutex_);
+  Statement find(statements_->names_of);
+  find.bind(id);
+  std::vector<DentryRow> rows;
+  while (find.step() == SQLITE_ROW) rows.push_back({static_cast<InodeId>(find.number(0)), find.bytes(1)});
+  return rows;
+}
+
+Result<std::vector<DentryRow>> Store::intents_of(InodeId id) {
+  const std::lock_guard lock(mutex_);
+  Statement find(statements_->intents_of);
+  find.bind(id);
+  std::vector<DentryRow> rows;
+  while (find.step() == SQLITE_ROW) rows.push_back({static_cast<InodeId>(find.number(0)), find.bytes(1)});
+  return rows;
+}
+
+Status Store::for_each_file(const std::function<void(const InodeRow&)>& visit) {
+  const std::lock_guard lock(mutex_);
+  Statement files(statements_->files);
+  int step = SQLITE_ROW;
+  while ((step = files.step()) == SQLITE_ROW) visit(files.inode_row());
+  return step == SQLITE_DONE ? Status{} : error("list");
+}
+
+Status Store::put_inode(const InodeRow& row) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  Statement put(statements_->put_inode);
+  put.bind(row.id).bind(row.identity.device).bind(row.identity.inode).bind(row.identity.birth.seconds);
+  put.bind(int64_t{row.identity.birth.nanoseconds}).bind(uint64_t{row.mode}).bind(flags_of(row));
+  put.bind(row.mtime0.mtime.seconds).bind(int64_t{row.mtime0.mtime.nanoseconds});
+  put.bind(row.mtime0.ctime.seconds).bind(int64_t{row.mtime0.ctime.nanoseconds});
+  put.bind(row.mtime0.size).bind(row.last_access);
+  return put.step() == SQLITE_DONE ? Status{} : error("put inode");
+}
+
+Status Store::delete_inode(InodeId id) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  for (sqlite3_stmt* statement : {statements_->delete_inode, statements_->delete_names, statements_->delete_intents}) {
+    if (Statement(statement).bind(id).step() != SQLITE_DONE) return error("delete inode");
+  }
+  return {};
+}
+
+Status Store::put_name(InodeId parent, std::string_view name, InodeId child) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  Statement put(statements_->put_name);
+  return put.bind(parent).bind_blob(name).bind(child).step() == SQLITE_DONE ? Status{} : error("put name");
+}
+
+Status Store::delete_name(InodeId parent, std::string_view name, InodeId child) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  Statement remove(statements_->delete_name);
+  return remove.bind(parent).bind_blob(name).bind(child).step() == SQLITE_DONE ? Status{} : error("delete name");
+}
+
+Status Store::put_intent(InodeId parent, std::string_view name, InodeId child) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  Statement put(statements_->put_intent);
+  return put.bind(parent).bind_blob(name).bind(child).step() == SQLITE_DONE ? Status{} : error("put intent");
+}
+
+Status Store::delete_intents(InodeId child) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  return Statement(statements_->delete_intents).bind(child).step() == SQLITE_DONE ? Status{} : error("delete intents");
+}
+
+Status Store::prune_directories() {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  // Level by level from below; the depth of the tree limits the rounds.
+  do {
+    RETURN_IF_ERROR(execute("DELETE FROM inode WHERE flags & 14 = 0 AND id NOT IN (SELECT parent FROM dentry) "
+                            "AND id NOT IN (SELECT parent FROM intent)"));
+    if (sqlite3_changes(db_) == 0) break;
+    RETURN_IF_ERROR(execute("DELETE FROM dentry WHERE child NOT IN (SELECT id FROM inode)"));
+  } while (true);
+  return {};
+}
+
+Result<InodeId> Store::next_id() {
+  // Numbers are reserved in batches, so that giving one costs no SQL; the rest of a batch is lost at a restart.
+  constexpr InodeId kBatch = 16384;
+  const std::lock_guard lock(mutex_);
+  if (next_id_ >= reserved_to_) {
+    RETURN_IF_ERROR(begin());
+    const std::string value = std::to_string(reserved_to_ + kBatch);
+    Statement put(statements_->put_setting);
+    if (put.bind_text("next_id").bind_text(value).step() != SQLITE_DONE) return Failure(error("reserve").error());
+    RETURN_IF_ERROR(execute("COMMIT"));
+    in_transaction_ = false;
+    unsynced_ = true;
+    reserved_to_ += kBatch;
+  }
+  return next_id_++;
+}
+
+Result<std::string> Store::setting(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  Statement get(statements_->get_setting);
+  const int step = get.bind_text(key).step();
+  if (step == SQLITE_DONE) return std::string();
+  if (step != SQLITE_ROW) return Failure(error("setting").error());
+  return get.bytes(0);
+}
+
+Status Store::put_setting(const std::string& key, const std::string& value) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  Statement put(statements_->put_setting);
+  return put.bind_text(key).bind_text(value).step() == SQLITE_DONE ? Status{} : error("put setting");
+}
+
+}  // namespace forebay::meta

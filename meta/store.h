@@ -1,0 +1,102 @@
+// Store: the metadata database (SQLite, WAL). The only place with SQL.
+//
+// It holds the objects that the cache knows something about that the outside does not: files with a copy here, pinned
+// ones, and the directories above them. Everything else is asked from outside when it is needed.
+//
+//   inode(id, device, inode, birth_s, birth_ns, mode, flags, mtime0..., last_access)   by id, and by external identity
+//   dentry(parent, name, child)     where an object was seen outside last; a hint, the identity decides
+//   intent(child, parent, name)     where an object may be after a rename, or was before an unlink, that a crash cut
+//                                   short
+//   setting(key, value)             schema version, link, next inode number
+//
+// Group commit: changes of all threads go into one open transaction. commit() ends it; threads that come while one
+// commits find their changes committed by it. A commit is safe against the death of the process; sync() also against
+// a power cut.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/protocol/types.h"
+#include "core/result.h"
+
+namespace forebay::meta {
+
+struct InodeRow {
+  InodeId id = 0;
+  Identity identity;
+  mode_t mode = 0;
+  bool cached = false;    // the copy is complete
+  bool dirty = false;
+  bool pinned = false;
+  bool has_data = false;  // there is, or may be, a chunk file
+  Validator mtime0;
+  uint64_t last_access = 0;  // a number that grows with each use
+};
+
+struct DentryRow {
+  InodeId parent = 0;
+  std::string name;
+};
+
+class Store {
+ public:
+  // Opens or makes the database. EIO with one line when it is corrupt or of another version.
+  static Result<std::unique_ptr<Store>> open(const std::string& path);
+  ~Store();
+
+  // --- reads
+  Result<bool> find_by_identity(const Identity& identity, InodeRow* row);
+  Result<bool> find_by_id(InodeId id, InodeRow* row);
+  Result<std::vector<DentryRow>> names_of(InodeId id);
+  Result<std::vector<DentryRow>> intents_of(InodeId id);
+  // Files with data, least recently used first.
+  Status for_each_file(const std::function<void(const InodeRow&)>& visit);
+
+  // --- changes; in the database after the next commit()
+  Status put_inode(const InodeRow& row);
+  Status delete_inode(InodeId id);  // with its names and intents
+  Status put_name(InodeId parent, std::string_view name, InodeId child);
+  Status delete_name(InodeId parent, std::string_view name, InodeId child);
+  Status put_intent(InodeId parent, std::string_view name, InodeId child);
+  Status delete_intents(InodeId child);
+  // Directories above nothing that is known any more.
+  Status prune_directories();
+
+  Status commit();
+  Status sync();
+
+  // A number never given before.
+  Result<InodeId> next_id();
+
+  // The link that this cache belongs to; empty in a new database.
+  Result<std::string> setting(const std::string& key);
+  Status put_setting(const std::string& key, const std::string& value);
+
+ private:
+  class Statement;
+  struct Statements;
+
+  Store() = default;
+  Status execute(const char* sql);
+  Status begin();
+  Status error(const char* what) const;
+  Status prepare();
+  Status check_integrity();
+
+  std::string path_;
+  sqlite3* db_ = nullptr;
+  std::unique_ptr<Statements> statements_;
+  std::mutex mutex_;
+  bool in_transaction_ = false;
+  bool unsynced_ = false;
+  InodeId next_id_ = 0, reserved_to_ = 0;
+};
+
+}  // namespace forebay::meta

@@ -1,0 +1,437 @@
+#include "storage/chunk_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "core/fault/fault.h"
+#include "core/io.h"
+
+namespace forebay::storage {
+namespace {
+
+constexpr uint64_t kEndOfTime = std::numeric_limits<uint64_t>::max();
+constexpr uint64_t kPageBytes = 4096;
+
+uint64_t allocated_bytes(int fd) {
+  struct stat found;
+  return ::fstat(fd, &found) == 0 ? static_cast<uint64_t>(found.st_blocks) * 512 : 0;
+}
+
+// Opens for creation, making the one or two directories above when they are missing.
+Result<UniqueFd> create_file(const std::string& path) {
+  for (int tries = 0;; ++tries) {
+    UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (fd) return fd;
+    if (errno != ENOENT || tries > 0) return fail_errno("chunk file {}", path);
+    const std::string directory = path.substr(0, path.rfind('/'));
+    const std::string above = directory.substr(0, directory.rfind('/'));
+    for (const std::string& name : {above, directory}) {
+      if (::mkdir(name.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("chunk directory {}", name);
+    }
+  }
+}
+
+}  // namespace
+
+ChunkFile::ChunkFile(InodeId id, std::string path, SpaceAccount& space, bool after_power_cut)
+    : id_(id), path_(std::move(path)), space_(space), after_power_cut_(after_power_cut) {}
+
+ChunkFile::~ChunkFile() = default;
+
+Status ChunkFile::load() {
+  fd_.reset(::open((path_ + ".chunk").c_str(), O_RDWR | O_CLOEXEC));
+  if (!fd_ && errno != ENOENT) return fail_errno("chunk file {}.chunk", path_);
+  if (!fd_) {
+    // A log without chunk file: a removal that was cut short.
+    ::unlink((path_ + ".map").c_str());
+    return {};
+  }
+  std::vector<Record> records;
+  RETURN_IF_ERROR(log_.open(path_ + ".map", [&](const Record& record) { records.push_back(record); }));
+  size_t trusted = records.size();
+  if (after_power_cut_) {
+    while (trusted > 0 && records[trusted - 1].kind() != RecordType::kSynced) --trusted;
+  }
+  for (size_t i = 0; i < records.size(); ++i) apply(records[i], i < trusted);
+  if (records.empty()) {  // a creation that was cut short before anything was in it
+    log_.close();
+    fd_.reset();
+    ::unlink((path_ + ".map").c_str());
+    ::unlink((path_ + ".chunk").c_str());
+    return {};
+  }
+  struct stat found;
+  if (::fstat(fd_.get(), &found) != 0) return fail_errno("chunk file {}.chunk", path_);
+  const auto on_disk = static_cast<uint64_t>(found.st_size);
+  if (on_disk != size_) {
+    // Longer: a write whose record is missing, so nobody was told that it happened. Shorter: an extension without data,
+    // or, after a power cut, bytes that are gone and must come from outside again.
+    if (on_disk < size_) present_.remove(on_disk, kEndOfTime);
+    const FileTime mtime = FileTime::of(found.st_mtim);
+    if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) return fail_errno("chunk file {}.chunk", path_);
+    RETURN_IF_ERROR(set_mtime(mtime));
+  }
+  booked_used_ = allocated_bytes(fd_.get()) + log_.allocated_bytes();
+  booked_dirty_ = dirty_.bytes();
+  return {};
+}
+
+// Replays one record. Not trusted: written after the last sync before a power cut. What such a record adds may be in
+// the log and not in the data, so it does not count; what it takes away or marks dirty does.
+void ChunkFile::apply(const Record& record, bool trusted) {
+  const Extent range = record.range();
+  switch (record.kind()) {
+    case RecordType::kReset:
+      present_.clear();
+      dirty_.clear();
+      version_ = record.version();
+      size_ = base_ = version_.size;
+      expectation_ = Expectation::kNothing;
+      return;
+    case RecordType::kPresent:
+      if (trusted) present_.add(range.begin, range.end);
+      return;
+    case RecordType::kAbsent:
+      return present_.remove(range.begin, range.end);
+    case RecordType::kDirty:
+      dirty_.add(range.begin, range.end);
+      for (const Extent& gap : missing(range.begin, range.end)) dirty_.remove(gap.begin, gap.end);
+      return;
+    case RecordType::kWritten:
+      if (!trusted) return;
+      present_.add(range.begin, range.end);
+      dirty_.add(range.begin, range.end);
+      size_ = std::max(size_, range.end);
+      return;
+    case RecordType::kSize:
+      size_ = record.value[0];
+      base_ = std::min(base_, size_);
+      present_.remove(size_, kEndOfTime);
+      dirty_.remove(size_, kEndOfTime);
+      return;
+    case RecordType::kClean:
+      return dirty_.remove(range.begin, range.end);
+    case RecordType::kBase:
+      if (trusted && record.value[0] > base_) present_.add(base_, record.value[0]);
+      base_ = record.value[0];
+      size_ = std::max(size_, base_);
+      return;
+    case RecordType::kFlushed:
+    case RecordType::kVersion:
+      version_ = record.version();
+      expectation_ = Expectation::kNothing;
+      return;
+    case RecordType::kExpect:
+      expectation_ = static_cast<Expectation>(record.value[0]);
+      return;
+    case RecordType::kIdentity:
+      identity = record.identity();
+      return;
+    case RecordType::kSynced:
+      return;
+  }
+}
+
+bool ChunkFile::dirty() const {
+  return !dirty_.empty() || !flushing_.empty() || size_ != version_.size || base_ < version_.size;
+}
+
+bool ChunkFile::complete() const { return present_.contains(0, base_); }
+
+std::vector<Extent> ChunkFile::missing(uint64_t begin, uint64_t end) const {
+  return present_.gaps(begin, std::min(end, base_));
+}
+
+bool ChunkFile::next_missing(uint64_t offset, Extent* extent) const {
+  if (offset >= base_) return false;
+  Extent present;
+  uint64_t begin = offset;
+  while (begin < base_ && present_.next(begin, &present) && present.begin == begin) begin = present.end;
+  if (begin >= base_) return false;
+  const uint64_t end = present_.next(begin, &present) ? std::min(present.begin, base_) : base_;
+  *extent = {begin, end};
+  return true;
+}
+
+ChunkState ChunkFile::state() const {
+  ChunkState state;
+  state.size = size_;
+  state.exists = exists();
+  state.complete = complete();
+  state.dirty = dirty();
+  state.mtime0 = version_;
+  state.present_bytes = exists() ? present_.bytes_in(0, base_) + (size_ - base_) : 0;
+  ExtentSet newer = dirty_;
+  newer.add(flushing_);
+  state.dirty_bytes = newer.bytes();
+  struct stat found;
+  if (exists() && ::fstat(fd_.get(), &found) == 0) {
+    state.blocks = static_cast<uint64_t>(found.st_blocks);
+    state.mtime = FileTime::of(found.st_mtim);
+    state.ctime = FileTime::of(found.st_ctim);
+  }
+  return state;
+}
+
+Status ChunkFile::log(std::span<const Record> records) {
+  if (fault_armed(Fault::kForgetPresence)) return {};
+  if (!log_.is_open()) return {};
+  RETURN_IF_ERROR(log_.append(records));
+  if (!log_.bloated(present_.count() + dirty_.count() + flushing_.count())) return {};
+  // The rewritten log says that all of it is on disk, so it must be.
+  if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
+  return log_.rewrite(snapshot());
+}
+
+std::vector<Record> ChunkFile::snapshot() const {
+  std::vector<Record> records;
+  Validator start = version_;
+  start.size = base_;  // kReset sets base and size from it; the true version follows
+  records.push_back(Record::of_version(RecordType::kReset, start));
+  records.push_back(Record::of_identity(identity));
+  records.push_back(Record::of_number(RecordType::kSize, size_));
+  for (const Extent& range : present_.extents()) records.push_back(Record::of_range(RecordType::kPresent, range));
+  ExtentSet newer = dirty_;
+  newer.add(flushing_);
+  for (const Extent& range : newer.extents()) records.push_back(Record::of_range(RecordType::kDirty, range));
+  records.push_back(Record::of_version(RecordType::kVersion, version_));
+  if (expectation_ != Expectation::kNothing) {
+    records.push_back(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_)));
+  }
+  records.push_back(Record::of_number(RecordType::kSynced, 0));
+  return records;
+}
+
+void ChunkFile::account() {
+  const uint64_t used = exists() ? allocated_bytes(fd_.get()) + log_.allocated_bytes() : 0;
+  const uint64_t dirty = dirty_.bytes() + flushing_.bytes();
+  space_.add_used(static_cast<int64_t>(used) - static_cast<int64_t>(booked_used_));
+  space_.add_dirty(static_cast<int64_t>(dirty) - static_cast<int64_t>(booked_dirty_));
+  booked_used_ = used;
+  booked_dirty_ = dirty;
+}
+
+Status ChunkFile::reset(const Validator& version) {
+  present_.clear();
+  dirty_.clear();
+  flushing_.clear();
+  version_ = version;
+  size_ = base_ = version.size;
+  expectation_ = Expectation::kNothing;
+  complete_reported = false;
+  if (!exists()) return {};
+  RETURN_IF_ERROR(log(Record::of_version(RecordType::kReset, version)));
+  if (::ftruncate(fd_.get(), 0) != 0 || ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
+    return fail_errno("chunk file {}.chunk", path_);
+  }
+  account();
+  return {};
+}
+
+Status ChunkFile::create(const Identity& external) {
+  if (exists()) return {};
+  assert(present_.empty() && dirty_.empty());
+  ASSIGN_OR_RETURN(UniqueFd fd, create_file(path_ + ".chunk"));
+  if (::ftruncate(fd.get(), static_cast<off_t>(size_)) != 0) return fail_errno("chunk file {}.chunk", path_);
+  ::unlink((path_ + ".map").c_str());
+  RETURN_IF_ERROR(log_.open(path_ + ".map", [](const Record&) {}));
+  identity = external;
+  const Record records[] = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external)};
+  RETURN_IF_ERROR(log_.append(records));
+  fd_ = std::move(fd);
+  directory_synced_ = false;
+  account();
+  return {};
+}
+
+Status ChunkFile::add_present(Extent range, const char* data) {
+  const bool keep_mtime = dirty();
+  FileTime mtime;
+  if (keep_mtime) {
+    ASSIGN_OR_RETURN(mtime, mtime_on_disk());
+  }
+  if (data != nullptr) RETURN_IF_ERROR(pwrite_full(fd_.get(), data, range.size(), range.begin));
+  if (keep_mtime) RETURN_IF_ERROR(set_mtime(mtime));
+  RETURN_IF_ERROR(log(Record::of_range(RecordType::kPresent, range)));
+  present_.add(range.begin, range.end);
+  account();
+  return {};
+}
+
+Status ChunkFile::before_change(Extent range) {
+  range.end = std::min(range.end, size_);
+  if (range.begin >= range.end || dirty_.contains(range.begin, range.end)) return {};
+  RETURN_IF_ERROR(log(Record::of_range(RecordType::kDirty, range)));
+  const std::vector<Extent> gaps = missing(range.begin, range.end);
+  ExtentSet here;
+  here.add(range.begin, range.end);
+  for (const Extent& gap : gaps) here.remove(gap.begin, gap.end);
+  dirty_.add(here);
+  return {};
+}
+
+Status ChunkFile::after_change(Extent range) {
+  const bool known = range.end <= size_ && dirty_.contains(range.begin, range.end) &&
+                     present_.contains(range.begin, range.end);
+  if (known) return {};
+  RETURN_IF_ERROR(log(Record::of_range(RecordType::kWritten, range)));
+  present_.add(range.begin, range.end);
+  dirty_.add(range.begin, range.end);
+  size_ = std::max(size_, range.end);
+  account();
+  return {};
+}
+
+Status ChunkFile::set_size(uint64_t size) {
+  RETURN_IF_ERROR(log(Record::of_number(RecordType::kSize, size)));
+  if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
+    const Failure failure = fail_errno("chunk file {}.chunk", path_);
+    RETURN_IF_ERROR(log(Record::of_number(RecordType::kSize, size_)));  // EFBIG: the size stays
+    return failure;
+  }
+  size_ = size;
+  base_ = std::min(base_, size);
+  flush_low_ = std::min(flush_low_, size);
+  present_.remove(size, kEndOfTime);
+  dirty_.remove(size, kEndOfTime);
+  flushing_.remove(size, kEndOfTime);
+  account();
+  return {};
+}
+
+Result<uint64_t> ChunkFile::punch_clean(uint64_t bytes) {
+  ExtentSet clean;
+  Extent present;
+  for (uint64_t offset = 0; present_.next(offset, &present) && present.begin < base_; offset = present.end) {
+    clean.add(present.begin, std::min(present.end, base_));
+  }
+  if (!fault_armed(Fault::kEvictDirty)) {
+    clean.remove(dirty_);
+    clean.remove(flushing_);
+  }
+
+  const bool keep_mtime = dirty();
+  ASSIGN_OR_RETURN(const FileTime mtime, mtime_on_disk());
+  uint64_t dropped = 0;
+  for (Extent range : clean.extents()) {
+    if (dropped >= bytes) break;
+    range.begin = (range.begin + kPageBytes - 1) / kPageBytes * kPageBytes;
+    if (range.end != size_) range.end = range.end / kPageBytes * kPageBytes;
+    if (range.begin >= range.end) continue;
+    const uint64_t wanted = (bytes - dropped + kPageBytes - 1) / kPageBytes * kPageBytes;
+    range.end = std::min(range.end, range.begin + wanted);
+    RETURN_IF_ERROR(log(Record::of_range(RecordType::kAbsent, range)));
+    present_.remove(range.begin, range.end);
+    complete_reported = false;
+    if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.begin),
+                    static_cast<off_t>(range.size())) != 0) {
+      return fail_errno("chunk file {}.chunk", path_);
+    }
+    dropped += range.size();
+  }
+  if (keep_mtime) RETURN_IF_ERROR(set_mtime(mtime));
+  account();
+  return dropped;
+}
+
+Status ChunkFile::remove(const Validator& version) {
+  if (exists()) {
+    if (::unlink((path_ + ".chunk").c_str()) != 0 && errno != ENOENT) return fail_errno("chunk file {}.chunk", path_);
+    if (::unlink((path_ + ".map").c_str()) != 0 && errno != ENOENT) return fail_errno("extent log {}.map", path_);
+    fd_.reset();
+    log_.close();
+  }
+  RETURN_IF_ERROR(reset(version));
+  account();
+  return {};
+}
+
+Status ChunkFile::set_version(const Validator& version) {
+  RETURN_IF_ERROR(log(Record::of_version(RecordType::kVersion, version)));
+  version_ = version;
+  expectation_ = Expectation::kNothing;
+  return {};
+}
+
+Status ChunkFile::expect(Expectation expectation) {
+  // A flush under way is the stronger expectation, and its end settles both.
+  if (flush_running_ && expectation == Expectation::kAttributes) return {};
+  RETURN_IF_ERROR(log(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation))));
+  expectation_ = expectation;
+  return {};
+}
+
+Result<FileTime> ChunkFile::mtime_on_disk() const {
+  struct stat found;
+  if (::fstat(fd_.get(), &found) != 0) return fail_errno("chunk file {}.chunk", path_);
+  return FileTime::of(found.st_mtim);
+}
+
+Status ChunkFile::set_mtime(FileTime mtime) {
+  if (!exists()) return {};
+  const timespec times[2] = {{0, UTIME_OMIT}, mtime.to_timespec()};
+  if (::futimens(fd_.get(), times) != 0) return fail_errno("chunk file {}.chunk", path_);
+  return {};
+}
+
+Status ChunkFile::sync() {
+  if (!exists()) return {};
+  // fsync, not fdatasync: while the file is dirty its mtime is the application's.
+  if (::fsync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
+  RETURN_IF_ERROR(log(Record::of_number(RecordType::kSynced, 0)));
+  RETURN_IF_ERROR(log_.sync());
+  if (directory_synced_) return {};
+  const std::string directory = path_.substr(0, path_.rfind('/'));
+  const std::string above = directory.substr(0, directory.rfind('/'));
+  for (const std::string& name : {directory, above, above.substr(0, above.rfind('/'))}) {
+    UniqueFd fd(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd || ::fsync(fd.get()) != 0) return fail_errno("chunk directory {}", name);
+  }
+  directory_synced_ = true;
+  return {};
+}
+
+ChunkFile::FlushPlan ChunkFile::begin_flush() {
+  assert(!flush_running_);
+  flush_running_ = true;
+  flush_low_ = size_;
+  flushing_ = std::move(dirty_);
+  dirty_.clear();
+  return {flushing_.extents(), base_, size_};
+}
+
+Status ChunkFile::commit_flush(const Validator& version) {
+  assert(flush_running_);
+  std::vector<Record> records;
+  if (dirty_.empty()) {
+    records.push_back(Record::of_range(RecordType::kClean, {0, kEndOfTime}));
+  } else {
+    ExtentSet cleaned = flushing_;
+    cleaned.remove(dirty_);
+    for (const Extent& range : cleaned.extents()) records.push_back(Record::of_range(RecordType::kClean, range));
+  }
+  const uint64_t new_base = std::min(flush_low_, version.size);
+  records.push_back(Record::of_number(RecordType::kBase, new_base));
+  records.push_back(Record::of_version(RecordType::kFlushed, version));
+  RETURN_IF_ERROR(log(records));
+  if (new_base > base_) present_.add(base_, new_base);
+  base_ = new_base;
+  version_ = version;
+  expectation_ = Expectation::kNothing;
+  flushing_.clear();
+  flush_running_ = false;
+  account();
+  return {};
+}
+
+void ChunkFile::abort_flush() {
+  dirty_.add(flushing_);
+  flushing_.clear();
+  flush_running_ = false;
+  account();
+}
+
+}  // namespace forebay::storage

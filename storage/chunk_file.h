@@ -1,0 +1,153 @@
+// ChunkFile: all chunks of one file on one target, and what is known about them.
+//
+// What the bytes of a file are, from the extent sets:
+//
+//   offset in ...                              the byte is
+//   [0, base) and not present                  the external file's: missing here, to be fetched
+//   [0, base) and present                      in the chunk file
+//   [base, size)                               in the chunk file (a hole there reads as zero)
+//   dirty or flushing                          newer than the external file's
+//
+// base is how far the external content still shows: its size, or less after a truncation. So extending a file costs
+// nothing, and a truncated and extended file never shows old bytes again.
+//
+// Order on disk, so that a kill at any moment keeps every acknowledged write:
+//   a write to present clean bytes   log kDirty, then the data, then kWritten
+//   a write to other bytes           the data, then kWritten (until then the old external bytes count)
+//   a fetch                          the data, then kPresent
+//   a drop                           kAbsent, then the hole
+//   a flush                          kExpect, external data, external sync, then kClean and kFlushed
+// After a power cut only records before the last sync count for what was added (see apply()).
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "core/protocol/storage_service.h"
+#include "core/unique_fd.h"
+#include "storage/extent_log.h"
+#include "storage/extent_set.h"
+#include "storage/space_account.h"
+
+namespace forebay::storage {
+
+// The external file while bytes are missing here.
+struct Source {
+  UniqueFd fd;
+  size_t block_size = 0;  // st_blksize
+};
+
+class ChunkFile {
+ public:
+  // `path` is without its ending: the data is in PATH.chunk, the log in PATH.map.
+  ChunkFile(InodeId id, std::string path, SpaceAccount& space, bool after_power_cut);
+  ~ChunkFile();
+
+  // Reads the log, if there is a chunk file. Call once, before anything else.
+  Status load();
+
+  InodeId id() const { return id_; }
+
+  // Guards everything below up to "fetch": shared to read data and state, exclusive to change them.
+  std::shared_mutex mutex;
+
+  // --- state
+  bool exists() const { return static_cast<bool>(fd_); }
+  int fd() const { return fd_.get(); }
+  uint64_t size() const { return size_; }
+  uint64_t base() const { return base_; }
+  const Validator& version() const { return version_; }
+  const ExtentSet& dirty_extents() const { return dirty_; }
+  Expectation expectation() const { return expectation_; }
+  bool dirty() const;
+  bool complete() const;
+  // Missing parts of [begin, end).
+  std::vector<Extent> missing(uint64_t begin, uint64_t end) const;
+  // The first missing byte at or behind `offset`; false when none is.
+  bool next_missing(uint64_t offset, Extent* extent) const;
+  ChunkState state() const;
+
+  // --- changes; the caller holds `mutex` exclusively. Errors of the cache file system.
+  // The file is as outside, in `version`, and nothing is present. Makes no chunk file.
+  Status reset(const Validator& version);
+  // Makes the chunk file if there is none.
+  Status create(const Identity& identity);
+  Status add_present(Extent range, const char* data);
+  // Brackets a change of [begin, end): see "Order on disk".
+  Status before_change(Extent range);
+  Status after_change(Extent range);
+  Status set_size(uint64_t size);
+  // Drops up to `bytes` of clean present bytes from the front, as holes. Returns how many.
+  Result<uint64_t> punch_clean(uint64_t bytes);
+  // Removes chunk file and log; the state is reset to `version`.
+  Status remove(const Validator& version);
+  Status set_version(const Validator& version);
+  Status expect(Expectation expectation);
+  Status set_mtime(FileTime mtime);
+  // Data and log are on disk.
+  Status sync();
+
+  // --- a flush; the caller holds `mutex` exclusively.
+  struct FlushPlan {
+    std::vector<Extent> extents;
+    uint64_t base = 0;  // truncate the external file to this first, if it is longer
+    uint64_t size = 0;  // and then set its size
+  };
+  FlushPlan begin_flush();
+  Status commit_flush(const Validator& version);
+  void abort_flush();
+  bool flushing() const { return flush_running_; }
+
+  // --- opens, writers on their way through mark_dirty(), and fetches, guarded by `fetch_mutex` (taken alone, or
+  // before `mutex`, never after it).
+  std::mutex fetch_mutex;
+  std::condition_variable fetched;     // a chunk left `in_flight`
+  std::set<uint64_t> in_flight;        // chunk numbers
+  std::shared_ptr<Source> source;      // while bytes are missing
+  Layout layout;
+  Identity identity;
+  int opens = 0;
+  int restarts = 0;                    // fetches begun again because the outside changed
+  uint64_t read_position = 0;          // where the last reader was
+  uint64_t window = 0;                 // bytes of adaptive read-ahead
+  bool queued = false;                 // in the fetcher's queue
+
+  // --- guarded by `mutex`
+  bool dirty_known = false;      // the metadata server knows that the file is dirty
+  int writers_pending = 0;       // between mark_dirty() and their write
+  bool complete_reported = false;
+  UniqueFd flush_fd;             // the external file, from flush_data() to flush_commit()
+  bool source_gone = false;      // unlinked outside by us: what is here is all there is
+
+ private:
+  void apply(const Record& record, bool trusted);
+  std::vector<Record> snapshot() const;
+  Status log(std::span<const Record> records);
+  Status log(const Record& record) { return log(std::span(&record, 1)); }
+  // Books the change of allocated and dirty bytes since the last call.
+  void account();
+  Result<FileTime> mtime_on_disk() const;
+
+  const InodeId id_;
+  const std::string path_;
+  SpaceAccount& space_;
+  const bool after_power_cut_;
+
+  UniqueFd fd_;
+  ExtentLog log_;
+  ExtentSet present_, dirty_, flushing_;
+  uint64_t size_ = 0, base_ = 0;
+  Validator version_;
+  Expectation expectation_ = Expectation::kNothing;
+  bool flush_running_ = false;
+  uint64_t flush_low_ = 0;  // smallest size since the flush began
+  bool directory_synced_ = false;
+  uint64_t booked_used_ = 0, booked_dirty_ = 0;
+};
+
+}  // namespace forebay::storage

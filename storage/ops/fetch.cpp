@@ -1,0 +1,151 @@
+// fetch: missing chunks come from the external file (paper 4.3), each reader waiting for its own alone.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "core/io.h"
+#include "core/log.h"
+#include "storage/server.h"
+
+namespace forebay::storage {
+namespace {
+
+// A file that changes outside again and again while it is fetched is read through after this many beginnings.
+constexpr int kMostRestarts = 8;
+
+}  // namespace
+
+void StorageServer::start_fetch(InodeId id, uint64_t offset) {
+  Result<FilePtr> file = get(id);
+  if (!file) return;
+  {
+    const std::lock_guard lock((*file)->fetch_mutex);
+    // The window doubles while reads are sequential and starts small again after a jump.
+    const uint64_t chunk = (*file)->layout.chunk_size_bytes;
+    const bool sequential = offset >= (*file)->read_position && offset - (*file)->read_position <= 2 * chunk;
+    (*file)->window = sequential ? std::min(options_.fetch.readahead_bytes, std::max(2 * chunk, 2 * (*file)->window))
+                                 : 2 * chunk;
+    (*file)->read_position = offset;
+  }
+  fetcher_.enqueue(*file);
+}
+
+Status StorageServer::fetch_all(InodeId id, std::chrono::milliseconds limit) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (std::chrono::steady_clock::now() < deadline) {
+    Extent missing;
+    {
+      const std::shared_lock lock(file->mutex);
+      if (!file->next_missing(0, &missing)) return {};
+    }
+    RETURN_IF_ERROR(fetch_chunk(*file, missing.begin / file->layout.chunk_size_bytes));
+  }
+  return fail(EINPROGRESS);
+}
+
+Status StorageServer::fetch_chunk(ChunkFile& file, uint64_t chunk) {
+  std::shared_ptr<Source> source;
+  {
+    std::unique_lock lock(file.fetch_mutex);
+    if (file.in_flight.contains(chunk)) {  // somebody is at it; the caller looks again afterwards
+      file.fetched.wait(lock, [&] { return !file.in_flight.contains(chunk) || fetcher_.stopped(); });
+      return fetcher_.stopped() ? Status(fail(ECANCELED)) : Status{};
+    }
+    if (file.restarts > kMostRestarts) return fail(EAGAIN, "inode {}: changes while it is fetched", file.id());
+    source = file.source;
+    file.in_flight.insert(chunk);
+  }
+
+  const Status done = [&]() -> Status {
+    if (source == nullptr) return fail(ESTALE, "inode {}: the external file is gone", file.id());
+    const uint64_t begin = chunk * file.layout.chunk_size_bytes;
+    std::vector<Extent> missing;
+    Validator version;
+    {
+      const std::shared_lock lock(file.mutex);
+      missing = file.missing(begin, begin + file.layout.chunk_size_bytes);
+      version = file.version();
+    }
+    return missing.empty() ? Status{} : fetch_ranges(file, missing, *source, version);
+  }();
+
+  {
+    const std::lock_guard lock(file.fetch_mutex);
+    file.in_flight.erase(chunk);
+  }
+  file.fetched.notify_all();
+  if (done) finish_if_complete(file);
+  return done;
+}
+
+Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, const Source& source,
+                                   const Validator& version) {
+  const uint64_t begin = ranges.front().begin;
+  const std::span<char> buffer = thread_buffer(ranges.back().end - begin);
+  ASSIGN_OR_RETURN(const Reservation reservation, reserve(file.id(), buffer.size()));
+
+  // Holes stay holes: only what the outside says is data is read and written.
+  std::vector<std::pair<Extent, bool>> pieces;  // range, is data
+  bool shorter = false;
+  for (const Extent& range : ranges) {
+    for (uint64_t at = range.begin; at < range.end && !shorter;) {
+      const off_t data = ::lseek(source.fd.get(), static_cast<off_t>(at), SEEK_DATA);
+      const uint64_t data_begin =
+          data >= 0 ? std::min(static_cast<uint64_t>(data), range.end) : (errno == ENXIO ? range.end : at);
+      if (data_begin > at) pieces.push_back({{at, data_begin}, false});
+      if (data_begin == range.end) break;
+      const off_t hole = ::lseek(source.fd.get(), static_cast<off_t>(data_begin), SEEK_HOLE);
+      const uint64_t data_end = hole >= 0 ? std::min(static_cast<uint64_t>(hole), range.end) : range.end;
+      ASSIGN_OR_RETURN(const size_t bytes, block_io(source.fd.get(), buffer.data() + (data_begin - begin),
+                                                    data_end - data_begin, data_begin, source.block_size,
+                                                    Direction::kRead));
+      shorter = bytes < data_end - data_begin;
+      pieces.push_back({{data_begin, data_end}, true});
+      at = data_end;
+    }
+  }
+
+  ASSIGN_OR_RETURN(const consistency::Probe after, external_.probe_fd(source.fd.get(), consistency::Freshness::kServer));
+  std::unique_lock lock(file.mutex);
+  if (!(file.version() == version)) return {};  // settled meanwhile; the caller looks again
+  // While a flush of ours is under way the outside differs for good reason; dirty files settle theirs at the flush.
+  const bool ours = file.flushing() || file.expectation() != Expectation::kNothing;
+  if ((!(after.version == version) || shorter) && !ours && !file.dirty()) {
+    lock.unlock();
+    return restart(file);
+  }
+  RETURN_IF_ERROR(file.create(file.identity));
+  for (const auto& [piece, is_data] : pieces) {
+    // A writer or a truncation may have been here in between: only what is missing still.
+    for (const Extent& gap : file.missing(piece.begin, piece.end)) {
+      RETURN_IF_ERROR(file.add_present(gap, is_data ? buffer.data() + (gap.begin - begin) : nullptr));
+      fetched_bytes_ += is_data ? gap.size() : 0;
+    }
+  }
+  return {};
+}
+
+// The outside changed under a fetch: what came so far is thrown away, and the fetch begins again on the new version.
+Status StorageServer::restart(ChunkFile& file) {
+  {
+    const std::lock_guard lock(file.fetch_mutex);
+    ++file.restarts;
+  }
+  log(Module::kStorage).info("inode {}: the outside changed during its fetch, which begins again", file.id());
+  ASSIGN_OR_RETURN(const Validator version, meta_->revalidate(file.id()));
+  const std::unique_lock lock(file.mutex);
+  if (file.version() == version || file.dirty()) return {};
+  return file.reset(version);
+}
+
+void StorageServer::finish_if_complete(ChunkFile& file) {
+  {
+    const std::unique_lock lock(file.mutex);
+    if (!file.complete() || !file.exists() || file.complete_reported) return;
+    file.complete_reported = true;
+  }
+  meta_->report_complete(file.id());
+}
+
+}  // namespace forebay::storage

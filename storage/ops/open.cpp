@@ -1,0 +1,84 @@
+// caching_file, close_file, stat_file: stage one of a fetch, its end, and a look at what is here.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "core/fault/fault.h"
+#include "core/log.h"
+#include "storage/server.h"
+
+namespace forebay::storage {
+
+Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
+  bool needs_source = false;
+  ChunkState state;
+  {
+    const std::unique_lock lock(file->mutex);
+    file->layout = request.layout;
+    file->identity = request.source.identity;
+    const bool same = file->version() == request.version || fault_armed(Fault::kSkipValidation);
+    const bool ours = file->expectation() != Expectation::kNothing;  // the change is our own, cut short by a crash
+    if (!file->exists() || (!same && !file->dirty() && !file->flushing() && !ours)) {
+      if (file->exists()) log(Module::kStorage).info("inode {}: the outside changed, the copy is dropped", request.id);
+      RETURN_IF_ERROR(file->reset(request.version));
+    } else if (!same && ours && !file->dirty()) {
+      RETURN_IF_ERROR(file->set_version(request.version));
+    }
+    needs_source = !file->complete() && !file->source_gone;
+    state = file->state();
+  }
+  if (needs_source) RETURN_IF_ERROR(open_source(*file, request.source));
+
+  {
+    const std::lock_guard lock(file->fetch_mutex);
+    ++file->opens;
+  }
+  Shard& shard = shard_of(request.id);
+  const std::lock_guard lock(shard.mutex);
+  shard.open[request.id] = file;
+  return state;
+}
+
+void StorageServer::close_file(InodeId id) {
+  Shard& shard = shard_of(id);
+  const std::lock_guard lock(shard.mutex);
+  const auto it = shard.open.find(id);
+  if (it == shard.open.end()) return;
+  const FilePtr file = it->second;
+  {
+    const std::lock_guard fetch_lock(file->fetch_mutex);
+    if (--file->opens > 0) return;
+    file->source.reset();
+    file->restarts = 0;
+  }
+  shard.open.erase(it);
+  shard.recent.push_back(file);
+  if (shard.recent.size() > kRecentPerShard) shard.recent.pop_front();
+}
+
+Result<ChunkState> StorageServer::stat_file(InodeId id) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::shared_lock lock(file->mutex);
+  return file->state();
+}
+
+Status StorageServer::open_source(ChunkFile& file, const ExternalRef& ref) {
+  {
+    const std::lock_guard lock(file.fetch_mutex);
+    if (file.source != nullptr) return {};
+  }
+  auto source = std::make_shared<Source>();
+  ASSIGN_OR_RETURN(source->fd, external_.open_ref(ref, O_RDONLY | O_NOATIME));
+  struct stat found;
+  if (::fstat(source->fd.get(), &found) != 0) return fail_errno("{}", ref.path);
+  // Small blocks cost a system call each; the outside's recommendation counts where it is larger.
+  constexpr size_t kSmallestBlock = 128 << 10;
+  source->block_size = std::max(kSmallestBlock, static_cast<size_t>(found.st_blksize));
+  const std::lock_guard lock(file.fetch_mutex);
+  if (file.source == nullptr) file.source = std::move(source);
+  return {};
+}
+
+}  // namespace forebay::storage

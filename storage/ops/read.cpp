@@ -1,0 +1,64 @@
+// read: from the chunk file; what is missing is fetched first, and only that is waited for.
+#include <algorithm>
+
+#include "core/io.h"
+#include "core/log.h"
+#include "storage/server.h"
+
+namespace forebay::storage {
+
+Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> buffer) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  bool missed = false;
+  // A round more is needed when the evictor, or a change of the outside, takes away what was just fetched.
+  constexpr int kMostRounds = 16;
+  for (int round = 0; round < kMostRounds; ++round) {
+    uint64_t missing_at = 0;
+    {
+      const std::shared_lock lock(file->mutex);
+      if (offset >= file->size()) return size_t{0};
+      const uint64_t end = std::min(offset + buffer.size(), file->size());
+      const std::vector<Extent> missing = file->missing(offset, end);
+      if (missing.empty()) {
+        ++(missed ? misses_ : hits_);
+        if (!file->exists()) {  // size without data: an extension is made with the first change
+          std::fill_n(buffer.data(), end - offset, '\0');
+          return static_cast<size_t>(end - offset);
+        }
+        return pread_full(file->fd(), buffer.data(), end - offset, offset);
+      }
+      missing_at = missing.front().begin;
+    }
+    missed = true;
+    start_fetch(id, offset + buffer.size());
+    const Status fetched = fetch_chunk(*file, missing_at / file->layout.chunk_size_bytes);
+    if (!fetched && (fetched.error().code == ENOSPC || fetched.error().code == EAGAIN)) break;
+    RETURN_IF_ERROR(fetched);
+  }
+  ++misses_;
+  return read_through(*file, offset, buffer);
+}
+
+// Reads without keeping: what is here from here, the rest from outside. For when the cache can't hold it.
+Result<size_t> StorageServer::read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer) {
+  std::shared_ptr<Source> source;
+  {
+    const std::lock_guard lock(file.fetch_mutex);
+    source = file.source;
+  }
+  const std::shared_lock lock(file.mutex);
+  if (offset >= file.size()) return size_t{0};
+  const uint64_t end = std::min(offset + buffer.size(), file.size());
+  if (file.exists()) {
+    ASSIGN_OR_RETURN([[maybe_unused]] const size_t here, pread_full(file.fd(), buffer.data(), end - offset, offset));
+  }
+  for (const Extent& gap : file.missing(offset, end)) {
+    if (source == nullptr) return fail(ESTALE, "inode {}: the external file is gone", file.id());
+    char* into = buffer.data() + (gap.begin - offset);
+    ASSIGN_OR_RETURN(const size_t bytes, pread_full(source->fd.get(), into, gap.size(), gap.begin));
+    std::fill_n(into + bytes, gap.size() - bytes, '\0');
+  }
+  return static_cast<size_t>(end - offset);
+}
+
+}  // namespace forebay::storage

@@ -1,0 +1,53 @@
+// seek: SEEK_DATA and SEEK_HOLE over a file that is partly here and partly outside.
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "storage/server.h"
+
+namespace forebay::storage {
+namespace {
+
+// The first data (or hole) of `fd` in [begin, end); `end` if there is none.
+Result<uint64_t> seek_in(int fd, int whence, uint64_t begin, uint64_t end) {
+  const off_t found = ::lseek(fd, static_cast<off_t>(begin), whence);
+  if (found >= 0) return std::min(static_cast<uint64_t>(found), end);
+  if (errno != ENXIO) return fail_errno();
+  return whence == SEEK_DATA ? end : begin;  // behind the end of that file all is hole
+}
+
+}  // namespace
+
+Result<uint64_t> StorageServer::seek(const SeekRequest& request) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
+  std::shared_ptr<Source> source;
+  {
+    const std::lock_guard lock(file->fetch_mutex);
+    source = file->source;
+  }
+  const std::shared_lock lock(file->mutex);
+  const uint64_t size = file->size();
+  if (request.offset >= size) return fail(ENXIO);
+  // Piece by piece: each is wholly missing (ask the outside) or wholly here (ask the chunk file).
+  for (uint64_t at = request.offset; at < size;) {
+    Extent gap;
+    const bool any = file->next_missing(at, &gap);
+    const bool is_missing = any && gap.begin == at;
+    const uint64_t end = is_missing ? gap.end : (any ? gap.begin : size);
+    uint64_t found = end;
+    if (is_missing) {
+      if (source == nullptr) return fail(ESTALE, "inode {}: the external file is gone", request.id);
+      ASSIGN_OR_RETURN(found, seek_in(source->fd.get(), request.whence, at, end));
+    } else if (file->exists()) {
+      ASSIGN_OR_RETURN(found, seek_in(file->fd(), request.whence, at, end));
+    } else if (request.whence == SEEK_HOLE) {
+      found = at;
+    }
+    if (found < end) return found;
+    at = end;
+  }
+  if (request.whence == SEEK_HOLE) return size;
+  return fail(ENXIO);
+}
+
+}  // namespace forebay::storage

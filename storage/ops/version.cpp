@@ -1,0 +1,38 @@
+// The version of the external file that a copy is of. Own changes of the outside that change no data (chmod, rename,
+// utimens, ...) keep the copy valid; others drop it.
+#include "core/fault/fault.h"
+#include "storage/server.h"
+
+namespace forebay::storage {
+
+Status StorageServer::expect_version_change(InodeId id) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::unique_lock lock(file->mutex);
+  return file->exists() ? file->expect(Expectation::kAttributes) : Status{};
+}
+
+Status StorageServer::set_version(InodeId id, const Validator& to) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::unique_lock lock(file->mutex);
+  // The end of a flush under way sees this change as well, and records it.
+  return file->flushing() ? Status{} : file->set_version(to);
+}
+
+Result<bool> StorageServer::outside_changed(InodeId id, const Validator& now) {
+  if (fault_armed(Fault::kSkipValidation)) return false;
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::unique_lock lock(file->mutex);
+  const bool ours = file->flushing() || file->expectation() != Expectation::kNothing;
+  if (file->version() == now || ours || file->dirty() || file->writers_pending > 0) return false;
+  RETURN_IF_ERROR(file->reset(now));
+  return true;
+}
+
+void StorageServer::source_unlinked(InodeId id) {
+  const Result<FilePtr> file = get(id);
+  if (!file) return;
+  const std::unique_lock lock((*file)->mutex);
+  (*file)->source_gone = true;
+}
+
+}  // namespace forebay::storage

@@ -1,0 +1,123 @@
+#include "storage/server.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "core/log.h"
+
+namespace forebay::storage {
+
+StorageServer::StorageServer(Options options, const consistency::ExternalTree& external)
+    : options_(std::move(options)), external_(external), fetcher_(*this) {}
+
+StorageServer::~StorageServer() { stop(); }
+
+Status StorageServer::open() {
+  const std::string& directory = options_.target_directory;
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("target {}", directory);
+  RETURN_IF_ERROR(space_.open(directory, options_.capacity_bytes));
+  if (space_.after_power_cut()) {
+    log(Module::kStorage).warn("target {} was not closed before the machine went down; what was not synced is fetched "
+                               "again", directory);
+    recount();
+  }
+  return {};
+}
+
+void StorageServer::start(MetaService& meta) {
+  meta_ = &meta;
+  fetcher_.start(options_.fetch.streams);
+}
+
+void StorageServer::stop() { fetcher_.stop(); }
+
+void StorageServer::end_in_order() {
+  UniqueFd fd(::open(options_.target_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd && ::syncfs(fd.get()) == 0) space_.mark_clean();
+}
+
+std::string StorageServer::path_of(InodeId id) const {
+  return fmt::format("{}/{:02x}/{:02x}/{:x}", options_.target_directory, id & 0xff, id >> 8 & 0xff, id);
+}
+
+Result<StorageServer::FilePtr> StorageServer::get(InodeId id) {
+  Shard& shard = shard_of(id);
+  const std::lock_guard lock(shard.mutex);
+  std::weak_ptr<ChunkFile>& known = shard.files[id];
+  if (FilePtr file = known.lock()) return file;
+  auto file = std::make_shared<ChunkFile>(id, path_of(id), space_, space_.after_power_cut());
+  file->layout.chunk_size_bytes = options_.chunk_size_bytes;
+  if (Status loaded = file->load(); !loaded) {
+    shard.files.erase(id);
+    return Failure(std::move(loaded).error());
+  }
+  known = file;
+  shard.recent.push_back(file);
+  if (shard.recent.size() > kRecentPerShard) {
+    const InodeId oldest = shard.recent.front()->id();
+    shard.recent.pop_front();
+    if (auto it = shard.files.find(oldest); it != shard.files.end() && it->second.expired()) shard.files.erase(it);
+  }
+  return file;
+}
+
+// Counts what the target holds. Only after a power cut, where the sums may not fit the files.
+void StorageServer::recount() {
+  uint64_t used = 0, dirty = 0;
+  std::error_code error;
+  for (auto it = std::filesystem::recursive_directory_iterator(options_.target_directory, error);
+       !error && it != std::filesystem::recursive_directory_iterator(); it.increment(error)) {
+    struct stat found;
+    const bool counts = it->path().extension() == ".chunk" || it->path().extension() == ".map";
+    if (counts && ::lstat(it->path().c_str(), &found) == 0) used += static_cast<uint64_t>(found.st_blocks) * 512;
+    if (it->path().extension() != ".map") continue;
+    ChunkFile file(0, it->path().parent_path() / it->path().stem(), space_, true);
+    if (file.load()) dirty += file.dirty_extents().bytes();
+  }
+  space_.set_used(used, dirty);
+}
+
+Result<Reservation> StorageServer::reserve(InodeId id, uint64_t bytes) {
+  // Each round frees at least what is asked for, but others may take it first.
+  constexpr int kMostRounds = 1000;
+  for (int round = 0; round < kMostRounds; ++round) {
+    if (space_.reserve(bytes)) {
+      if (space_.used() > options_.high_watermark_bytes && meta_ != nullptr) (void)meta_->make_room(id, 0);
+      return Reservation(space_, bytes);
+    }
+    RETURN_IF_ERROR(meta_->make_room(id, bytes));
+  }
+  return fail(ENOSPC, "no space in the cache for {} bytes", bytes);
+}
+
+SpaceReport StorageServer::space() {
+  SpaceReport report;
+  report.capacity_bytes = space_.capacity();
+  report.used_bytes = space_.used();
+  report.dirty_bytes = space_.dirty();
+  report.hits = hits_;
+  report.misses = misses_;
+  report.fetched_bytes = fetched_bytes_;
+  report.flushed_bytes = flushed_bytes_;
+  return report;
+}
+
+std::span<char> thread_buffer(size_t bytes) {
+  struct Free {
+    void operator()(char* memory) const { std::free(memory); }
+  };
+  thread_local std::unique_ptr<char, Free> buffer;
+  thread_local size_t capacity = 0;
+  if (capacity < bytes) {
+    constexpr size_t kPageBytes = 4096;
+    capacity = (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+    buffer.reset(static_cast<char*>(std::aligned_alloc(kPageBytes, capacity)));
+    if (buffer == nullptr) std::abort();
+  }
+  return {buffer.get(), bytes};
+}
+
+}  // namespace forebay::storage

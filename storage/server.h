@@ -1,0 +1,121 @@
+// StorageServer: the one implementation of StorageService. Owns one target. One file per operation: storage/ops/.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <memory>
+#include <thread>
+#include <unordered_map>
+
+#include "consistency/external_tree.h"
+#include "core/config.h"
+#include "core/protocol/meta_service.h"
+#include "core/protocol/storage_service.h"
+#include "storage/chunk_file.h"
+#include "storage/fetcher.h"
+#include "storage/space_account.h"
+
+namespace forebay::storage {
+
+class StorageServer final : public StorageService {
+ public:
+  struct Options {
+    std::string target_directory;
+    uint64_t capacity_bytes = 0;
+    uint64_t high_watermark_bytes = 0;  // above it the metadata server is told to evict in the background
+    Config::Fetch fetch;
+    uint64_t chunk_size_bytes = 0;
+  };
+
+  StorageServer(Options options, const consistency::ExternalTree& external);
+  ~StorageServer() override;
+
+  // Opens the target. Errors of the cache file system.
+  Status open();
+  // Starts the fetchers. `meta` must outlive them: call stop() before it goes.
+  void start(MetaService& meta);
+  // Ends all fetches; requests that wait for one get ECANCELED.
+  void stop();
+  // After stop() and with everything flushed or kept: syncs the target, so that a reboot loses nothing.
+  void end_in_order();
+
+  Result<ChunkState> caching_file(const CachingFileRequest& request) override;
+  void close_file(InodeId id) override;
+  Result<ChunkState> stat_file(InodeId id) override;
+  Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) override;
+  Status write(InodeId id, uint64_t offset, std::span<const char> data) override;
+  Status truncate(InodeId id, uint64_t size) override;
+  Status allocate(InodeId id, int mode, uint64_t offset, uint64_t length) override;
+  Result<uint64_t> seek(const SeekRequest& request) override;
+  Status sync(InodeId id) override;
+  Status set_mtime(InodeId id, FileTime mtime) override;
+  void start_fetch(InodeId id, uint64_t offset) override;
+  Status fetch_all(InodeId id, std::chrono::milliseconds limit) override;
+  Result<FlushDataReply> flush_data(const FlushDataRequest& request) override;
+  Result<FlushCommitReply> flush_commit(InodeId id) override;
+  void flush_abort(InodeId id) override;
+  Status copy_out(InodeId id, int external_fd) override;
+  Status expect_version_change(InodeId id) override;
+  Status set_version(InodeId id, const Validator& to) override;
+  Result<bool> outside_changed(InodeId id, const Validator& now) override;
+  void source_unlinked(InodeId id) override;
+  Result<uint64_t> drop(InodeId id, const ExternalRef& source, uint64_t bytes) override;
+  Status discard(InodeId id) override;
+  Status revert(InodeId id, const Validator& version) override;
+  SpaceReport space() override;
+
+ private:
+  using FilePtr = std::shared_ptr<ChunkFile>;
+
+  // --- storage/server.cpp
+  // The file's object, loaded from the target if need be. The same one for all as long as anybody holds it.
+  Result<FilePtr> get(InodeId id);
+  std::string path_of(InodeId id) const;
+  void recount();
+  // Space for an operation: at once, or after eviction. ENOSPC or what stopped the eviction.
+  Result<Reservation> reserve(InodeId id, uint64_t bytes);
+
+  // --- storage/ops/write.cpp
+  // Runs a change of the file's data or size: marks it dirty first, makes the chunk file. `change` runs with the file
+  // locked exclusively; when the cache disk is full it is run again after eviction.
+  Status change(const FilePtr& file, uint64_t bytes, const std::function<Status(ChunkFile&)>& change);
+
+  // --- storage/ops/fetch.cpp
+  friend class Fetcher;
+  // Brings one chunk here; waits when somebody else is at it.
+  Status fetch_chunk(ChunkFile& file, uint64_t chunk);
+  Status fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, const Source& source, const Validator& version);
+  Status open_source(ChunkFile& file, const ExternalRef& ref);
+  Status restart(ChunkFile& file);
+  void finish_if_complete(ChunkFile& file);
+  Result<size_t> read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer);
+
+  // --- storage/ops/flush.cpp
+  Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan, uint64_t external_size, uint64_t* moved);
+
+  Options options_;
+  const consistency::ExternalTree& external_;
+  MetaService* meta_ = nullptr;
+  SpaceAccount space_;
+  Fetcher fetcher_;
+
+  // Files in use, by shards so that opens of different files do not wait for each other. `recent` keeps the last few
+  // closed ones, because programs open the same file again.
+  struct Shard {
+    std::mutex mutex;
+    std::unordered_map<InodeId, std::weak_ptr<ChunkFile>> files;
+    std::unordered_map<InodeId, FilePtr> open;
+    std::deque<FilePtr> recent;
+  };
+  static constexpr size_t kShards = 16;
+  static constexpr size_t kRecentPerShard = 32;
+  std::array<Shard, kShards> shards_;
+  Shard& shard_of(InodeId id) { return shards_[id % kShards]; }
+
+  std::atomic<uint64_t> hits_{0}, misses_{0}, fetched_bytes_{0}, flushed_bytes_{0};
+};
+
+// A buffer of at least `bytes` bytes, kept by the thread for its next request. Page aligned.
+std::span<char> thread_buffer(size_t bytes);
+
+}  // namespace forebay::storage

@@ -1,0 +1,277 @@
+// What a mount is asked for and cannot do: one line that says what and where, and nothing has changed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "tests/support/process.h"
+#include "tests/support/temp_dir.h"
+
+namespace forebay::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+constexpr uid_t kNobody = 65534;
+
+using Words = std::vector<std::string>;
+
+// Every path below a directory with its type, size and time of change.
+std::map<std::string, std::string> snapshot(const std::string& top) {
+  std::map<std::string, std::string> all;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(top, fs::directory_options::skip_permission_denied, error), end;
+       !error && entry != end; entry.increment(error)) {
+    struct stat attributes {};
+    ::lstat(entry->path().c_str(), &attributes);
+    all[entry->path()] = std::to_string(attributes.st_mode) + " " + std::to_string(attributes.st_size) + " " +
+                         std::to_string(attributes.st_ctim.tv_sec) + "." + std::to_string(attributes.st_ctim.tv_nsec);
+  }
+  return all;
+}
+
+class BadInput : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(::geteuid(), 0u) << "this test mounts and changes users: run it as root"; }
+
+  Words mount_words(const std::string& external, const std::string& mountpoint, const std::string& cache) const {
+    return {FOREBAY_BINARY, "mount", external, mountpoint, "--cache", cache};
+  }
+
+  // The command fails with one line that has all of `needles` in it, and leaves everything as it was.
+  void expect_refused(const Words& words, const Words& needles, const ProcessOptions& options = {}) {
+    const auto before = snapshot(root_.path());
+    const ProcessResult result = run_process(words, options);
+    EXPECT_NE(result.exit_status, 0) << describe(result);
+    EXPECT_LT(result.exit_status, 126) << "it failed by itself: " << describe(result);
+    EXPECT_FALSE(result.timed_out) << describe(result);
+    EXPECT_EQ(std::count(result.err.begin(), result.err.end(), '\n'), 1) << describe(result);
+    EXPECT_TRUE(result.err.starts_with("forebay: ")) << describe(result);
+    EXPECT_EQ(result.out, "");
+    for (const std::string& needle : needles) EXPECT_THAT(result.err, HasSubstr(needle));
+    EXPECT_FALSE(is_mounted(mountpoint_));
+    EXPECT_EQ(snapshot(root_.path()), before);
+  }
+
+  void expect_mount_refused(const std::string& external, const std::string& mountpoint, const std::string& cache,
+                            const Words& needles) {
+    expect_refused(mount_words(external, mountpoint, cache), needles);
+  }
+
+  TempDir root_;
+  std::string external_ = root_.make("external");
+  std::string mountpoint_ = root_.make("mount");
+  std::string cache_ = root_ / "cache";  // made by the mount
+};
+
+TEST_F(BadInput, ExternalDirectoryIsMissing) {
+  expect_mount_refused(root_ / "nowhere", mountpoint_, cache_, {"external directory", "nowhere", "No such file"});
+  expect_mount_refused("", mountpoint_, cache_, {"external directory"});
+  expect_mount_refused(root_ / std::string(300, 'x'), mountpoint_, cache_, {"external directory", "too long"});
+}
+
+TEST_F(BadInput, ExternalDirectoryIsNone) {
+  write_file(root_ / "file", "x");
+  expect_mount_refused(root_ / "file", mountpoint_, cache_, {"external directory", "file", "Not a directory"});
+  expect_mount_refused("/dev/null", mountpoint_, cache_, {"/dev/null", "Not a directory"});
+}
+
+TEST_F(BadInput, ExternalDirectoryMayNotBeRead) {
+  ::chmod(external_.c_str(), 0700);
+  ::chown(mountpoint_.c_str(), kNobody, kNobody);
+  const std::string own = root_.make("own");
+  ::chown(own.c_str(), kNobody, kNobody);
+  // Copied, because the build tree may be closed to other users.
+  fs::copy_file(FOREBAY_BINARY, root_ / "forebay");
+  const Words words = {root_ / "forebay", "mount", external_, mountpoint_, "--cache", own + "/cache"};
+  expect_refused(words, {"external directory", external_, "Permission denied"}, {.user = kNobody});
+}
+
+TEST_F(BadInput, MountpointIsMissing) {
+  expect_mount_refused(external_, root_ / "nomount", cache_, {"mountpoint", "nomount", "No such file"});
+}
+
+TEST_F(BadInput, MountpointIsNoDirectory) {
+  write_file(root_ / "file", "x");
+  expect_mount_refused(external_, root_ / "file", cache_, {"mountpoint", "file", "Not a directory"});
+}
+
+TEST_F(BadInput, MountpointIsNotEmpty) {
+  write_file(mountpoint_ + "/.hidden", "x");
+  expect_mount_refused(external_, mountpoint_, cache_, {"mountpoint", mountpoint_, "not empty"});
+}
+
+TEST_F(BadInput, MountpointMayNotBeWritten) {
+  const std::string own = root_.make("own");
+  ::chown(own.c_str(), kNobody, kNobody);
+  fs::copy_file(FOREBAY_BINARY, root_ / "forebay");
+  const Words words = {root_ / "forebay", "mount", external_, mountpoint_, "--cache", own + "/cache"};
+  expect_refused(words, {"mountpoint", mountpoint_, "Permission denied"}, {.user = kNobody});
+}
+
+TEST_F(BadInput, DirectoriesLieInOneAnother) {
+  const std::string in_external = root_.make("external/deep/mount");
+  expect_mount_refused(external_, external_, cache_, {"mountpoint", "is the external directory itself"});
+  expect_mount_refused(external_, in_external, cache_, {"mountpoint", in_external, "inside the external directory"});
+  const std::string outer = root_.make("outer"), in_outer = root_.make("outer/external");
+  expect_mount_refused(in_outer, outer, cache_, {"external directory", in_outer, "inside the mountpoint", outer});
+  expect_mount_refused(external_, mountpoint_, external_ + "/cache", {"cache directory", "inside the external"});
+  expect_mount_refused(external_, mountpoint_, external_, {"cache directory", "is the external directory itself"});
+  expect_mount_refused(in_outer, mountpoint_, outer, {"external directory", in_outer, "inside the cache directory"});
+  expect_mount_refused(external_, mountpoint_, mountpoint_ + "/cache", {"cache directory", "inside the mountpoint"});
+  expect_mount_refused(external_, in_outer, outer, {"mountpoint", in_outer, "inside the cache directory"});
+}
+
+TEST_F(BadInput, LinksAndDotsHideNothing) {
+  root_.make("external/deep");
+  fs::create_symlink(external_ + "/deep", root_ / "link");
+  expect_mount_refused(external_, root_ / "link", cache_, {"mountpoint", "inside the external directory"});
+  expect_mount_refused(root_ / "link/../../external", external_ + "/deep/", cache_, {"inside the external directory"});
+  expect_mount_refused(external_, mountpoint_, root_ / "link/cache", {"cache directory", "inside the external"});
+}
+
+TEST_F(BadInput, OtherNamesOfADirectoryHideNothing) {
+  const std::string other = root_.make("other");
+  root_.make("external/deep");
+  ASSERT_EQ(::mount(external_.c_str(), other.c_str(), nullptr, MS_BIND, nullptr), 0);
+  expect_mount_refused(external_, other + "/deep", cache_, {"mountpoint", "inside the external directory"});
+}
+
+TEST_F(BadInput, RelativePathsAreTakenFromTheWorkingDirectory) {
+  expect_refused({FOREBAY_BINARY, "mount", "external", "nomount", "--cache", "cache"}, {"mountpoint nomount"},
+                 {.directory = root_.path()});
+}
+
+TEST_F(BadInput, CacheDirectoryCannotBeMade) {
+  expect_mount_refused(external_, mountpoint_, root_ / "no/such/cache", {"cache directory", "no/such", "No such file"});
+  write_file(root_ / "file", "x");
+  expect_mount_refused(external_, mountpoint_, root_ / "file", {"cache directory", "file", "Not a directory"});
+  expect_mount_refused(external_, mountpoint_, root_ / "file/cache", {"cache directory", "file", "Not a directory"});
+  expect_mount_refused(external_, mountpoint_, "/proc/forebay", {"cache directory", "/proc/forebay"});
+}
+
+TEST_F(BadInput, CacheFileSystemIsReadOnly) {
+  const std::string disk = root_.make("disk");
+  ASSERT_EQ(::mount("none", disk.c_str(), "tmpfs", 0, "size=64m"), 0);
+  fs::create_directory(disk + "/there");
+  ASSERT_EQ(::mount("none", disk.c_str(), "tmpfs", MS_REMOUNT | MS_RDONLY, "size=64m"), 0);
+  expect_mount_refused(external_, mountpoint_, disk + "/cache", {"cache directory", disk, "Read-only file system"});
+  expect_mount_refused(external_, mountpoint_, disk + "/there", {"cache directory", disk, "Read-only file system"});
+}
+
+TEST_F(BadInput, CacheFileSystemIsFull) {
+  const std::string disk = root_.make("disk");
+  ASSERT_EQ(::mount("none", disk.c_str(), "tmpfs", 0, "size=8m"), 0);
+  write_file(disk + "/other", std::string(6 << 20, 'x'));
+  expect_mount_refused(external_, mountpoint_, disk + "/cache", {"cache directory", disk, "No space left"});
+}
+
+TEST_F(BadInput, SeveralCacheDirectories) {
+  Words words = mount_words(external_, mountpoint_, cache_);
+  words.insert(words.end(), {"--cache", root_ / "second"});
+  expect_refused(words, {"second", "not available in this version"});
+}
+
+TEST_F(BadInput, ConfigurationIsWrong) {
+  const auto refused = [this](const std::string& setting, const Words& needles) {
+    Words words = mount_words(external_, mountpoint_, cache_);
+    words.insert(words.end(), {"--set", setting});
+    expect_refused(words, needles);
+  };
+  refused("evict.hihg=90%", {"evict.hihg", "did you mean \"evict.high\"?"});
+  refused("cache.capacity=many", {"cache.capacity", "many"});
+  refused("cache.capacity=1MiB", {"cache.capacity", "at least"});
+  refused("flush.mode=atomic", {"flush.mode", "not available in this version"});
+  refused("evict.low=95%", {"evict.low", "evict.high"});
+  refused("evict.low", {"evict.low", "KEY=VALUE"});
+  refused("log.level=loud", {"log.level", "loud"});
+  refused("log.target=" + (root_ / "no/such/log"), {"no/such/log", "No such file"});
+}
+
+TEST_F(BadInput, ConfigurationFileIsWrong) {
+  const std::string file = root_ / "forebay.toml";
+  const auto refused = [&](const std::string& text, const Words& needles) {
+    write_file(file, text);
+    Words words = mount_words(external_, mountpoint_, cache_);
+    words.insert(words.end(), {"--config", file});
+    expect_refused(words, needles);
+    expect_refused({FOREBAY_BINARY, "config", "check", file}, needles);
+  };
+  refused("[evict]\nhihg = \"90%\"\n", {file + ":2: ", "evict.hihg", "evict.high"});
+  refused("[evict]\nhigh = true\n", {file + ":2: ", "evict.high", "true or false"});
+  refused("[evcit]\n", {file + ":1: ", "evcit", "evict"});
+  refused("[evict\n", {file + ":1: "});
+  refused("[evict]\nlow = \"99%\"\n", {"evict.low"});
+  Words words = mount_words(external_, mountpoint_, cache_);
+  words.insert(words.end(), {"--config", root_ / "nowhere.toml"});
+  expect_refused(words, {"nowhere.toml", "No such file"});
+}
+
+TEST_F(BadInput, MountOptionIsUnknown) {
+  Words words = mount_words(external_, mountpoint_, cache_);
+  words.insert(words.end(), {"-o", "ro,noexce"});
+  expect_refused(words, {"noexce", "did you mean \"noexec\"?"});
+}
+
+TEST_F(BadInput, ThereIsNoFuseDevice) {
+  // In a mount namespace of its own, where /dev is empty.
+  const auto quoted = [](const std::string& word) { return "'" + word + "'"; };
+  std::string line = "mount -t tmpfs none /dev && exec";
+  for (const std::string& word : mount_words(external_, mountpoint_, cache_)) line += " " + quoted(word);
+  expect_refused({"unshare", "--mount", "sh", "-c", line}, {"/dev/fuse", "No such file"});
+}
+
+TEST_F(BadInput, PathsWithControlCharactersStayOnOneLine) {
+  expect_mount_refused(root_ / "a\nb\x1b[31m", mountpoint_, cache_, {"a\\nb\\x1b[31m", "No such file"});
+}
+
+TEST_F(BadInput, CommandLineIsWrong) {
+  const std::pair<Words, Words> cases[] = {
+      {{}, {"no command", "forebay --help"}},
+      {{"frobnicate"}, {"\"frobnicate\"", "forebay --help"}},
+      {{"mont", external_, mountpoint_}, {"\"mont\"", "did you mean \"mount\"?"}},
+      {{"umount", mountpoint_}, {"did you mean \"unmount\"?"}},
+      {{"mount", external_}, {"mount", "MOUNTPOINT"}},
+      {{"mount", external_, mountpoint_, "more"}, {"\"more\""}},
+      {{"mount", external_, mountpoint_, "--cahce", cache_}, {"\"--cahce\"", "did you mean \"--cache\"?"}},
+      {{"mount", external_, mountpoint_, "--set"}, {"--set"}},
+      {{"stat"}, {"PATH"}},
+      {{"config"}, {"config", "no command"}},
+      {{"config", "chekc", "x"}, {"\"chekc\"", "did you mean \"check\"?"}},
+  };
+  for (const auto& [words, needles] : cases) {
+    Words all = {FOREBAY_BINARY};
+    all.insert(all.end(), words.begin(), words.end());
+    expect_refused(all, needles);
+    EXPECT_EQ(run_process(all).exit_status, 2);
+  }
+}
+
+TEST_F(BadInput, CommandsOfLaterVersionsSaySo) {
+  for (const Words& words : {Words{"cluster", "start", "-n", "nodes"}, Words{"targets", "--state"}, Words{"metad"},
+                             Words{"mgmtd", "--config", "x"}, Words{"storaged", "--help"}}) {
+    Words all = {FOREBAY_BINARY};
+    all.insert(all.end(), words.begin(), words.end());
+    expect_refused(all, {words.front(), "not available in this version"});
+  }
+}
+
+TEST_F(BadInput, PathsOutsideOfAMount) {
+  for (const char* command : {"stat", "prefetch", "flush", "evict", "pin", "unpin"}) {
+    expect_refused({FOREBAY_BINARY, command, "/etc/passwd"}, {"/etc/passwd", "not inside a forebay mount"});
+    expect_refused({FOREBAY_BINARY, command, root_ / "nowhere"}, {"nowhere", "No such file"});
+  }
+  expect_refused({FOREBAY_BINARY, "status", mountpoint_}, {mountpoint_, "not inside a forebay mount"});
+  expect_refused({FOREBAY_BINARY, "unmount", mountpoint_}, {mountpoint_, "not a forebay mount"});
+  expect_refused({FOREBAY_BINARY, "unmount", root_ / "nowhere"}, {"nowhere", "No such file"});
+  expect_refused({FOREBAY_BINARY, "unmount", "/"}, {"/: not a forebay mount"});
+}
+
+}  // namespace
+}  // namespace forebay::test

@@ -1,0 +1,17 @@
+// The walk at the moment when the subject's daemon died, in a form that survives the walk itself.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "state_file.h"
+#include "walker.h"
+
+namespace forebay::walk {
+
+// A file without a name that the operation under way still needs gets this one in the model.
+inline constexpr const char* kPendingName = ".walk-pending";
+
+SavedWalk collect_state(std::vector<std::unique_ptr<Walker>>& walkers);
+
+}  // namespace forebay::walk
