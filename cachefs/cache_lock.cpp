@@ -39,7 +39,7 @@ bool holds_something_else(const std::string& directory) {
 }  // namespace
 
 Result<CacheLock> CacheLock::take(const std::string& directory, const std::string& external) {
-  ASSIGN_OR_RETURN([[maybe_unused]] const bool made, make_cache_directory(directory));
+  ASSIGN_OR_RETURN([[maybe_unused]] const auto made, make_cache_directory(directory));
   const std::string path = directory + "/" + kLinkFile;
   CacheLock lock;
   lock.fd_.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));

@@ -17,7 +17,8 @@ using namespace std::chrono_literals;
 constexpr auto kRedraw = 100ms;
 constexpr auto kLineEvery = 5s;
 constexpr auto kMeasure = 100ms;
-constexpr double kSmoothing = 3.0;  // seconds over which the rate is averaged
+constexpr double kSmoothing = 3.0;          // seconds over which the rate is averaged
+constexpr double kLongestEta = 100 * 3600;  // a guess beyond is none
 constexpr size_t kBarWidth = 24;
 constexpr size_t kLeastBarWidth = 6;
 
@@ -26,11 +27,11 @@ int percent(uint64_t done, uint64_t total) {
   return static_cast<int>(static_cast<long double>(std::min(done, total)) * 100 / static_cast<long double>(total));
 }
 
-// Nothing while the rate is not known yet; a time that cannot be shown is none.
+// Nothing while the rate is not known, or next to none.
 std::string time_left(uint64_t done, uint64_t total, double rate) {
   if (rate < 1 || done >= total) return {};
   const double seconds = std::ceil(static_cast<double>(total - done) / rate);
-  return seconds < 1e8 ? format_duration(std::chrono::seconds(static_cast<int64_t>(seconds))) : std::string();
+  return seconds < kLongestEta ? format_duration(std::chrono::seconds(static_cast<int64_t>(seconds))) : std::string();
 }
 
 }  // namespace

@@ -24,8 +24,9 @@ Status MetaServer::flush_inode(const InodePtr& inode) {
     flushed = unlinked ? Status{} : settle_conflict(inode, true);
   }
   if (flushed) return {};
-  ++flush_failures_;
   const std::lock_guard lock(inode->mutex);
+  if (inode->unlinked) return {};  // meanwhile
+  ++flush_failures_;
   ++inode->flush_failures;
   inode->last_flush_error = flushed.error();
   return fail(flushed.error().code, "flush of {}: {}", inode->names.empty() ? "a file" : inode->names.front().name,

@@ -7,16 +7,16 @@ namespace forebay::meta {
 
 Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std::function<Status()>& change) {
   const std::lock_guard change_lock(inode->change_mutex);
-  bool has_data = false, dirty = false;
+  bool has_copy = false, dirty = false;
   {
     const std::lock_guard lock(inode->mutex);
-    has_data = inode->has_data;
+    has_copy = inode->has_data || (inode->opens > 0 && inode->is_file());
     dirty = inode->dirty;
   }
   FdPtr fd;  // not by name: the change may be a rename
   Validator before;
   bool valid_before = false;
-  if (has_data) {
+  if (has_copy) {
     ASSIGN_OR_RETURN(fd, path_fd(inode));
     // The target knows the version for sure; ours in memory may lag behind.
     ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(inode->id));
@@ -35,7 +35,7 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
     changes = note_change(*inode);
     inode->validated_at = {};
   }
-  if (!has_data) return changed;
+  if (!has_copy) return changed;
   const Result<consistency::Probe> after = external_.probe_fd(fd->get());
   if (valid_before) {
     const bool data_untouched = after && after->version.size == before.size && after->version.inode == before.inode &&

@@ -321,8 +321,8 @@ Result<uint64_t> ChunkFile::punch_clean(uint64_t bytes) {
     range.begin = (range.begin + kPageBytes - 1) / kPageBytes * kPageBytes;
     if (range.end != size_) range.end = range.end / kPageBytes * kPageBytes;
     if (range.begin >= range.end) continue;
-    const uint64_t wanted = (bytes - dropped + kPageBytes - 1) / kPageBytes * kPageBytes;
-    range.end = std::min(range.end, range.begin + wanted);
+    const uint64_t wanted = std::min(bytes - dropped, range.size());
+    range.end = std::min(range.end, range.begin + (wanted + kPageBytes - 1) / kPageBytes * kPageBytes);
     RETURN_IF_ERROR(log(Record::of_range(RecordType::kAbsent, range)));
     present_.remove(range.begin, range.end);
     complete_reported = false;

@@ -91,6 +91,7 @@ class StorageServer final : public StorageService {
   Result<size_t> read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer);
 
   // --- storage/ops/flush.cpp
+  void end_flush(ChunkFile& file);
   Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan, uint64_t external_size, uint64_t* moved);
 
   Options options_;
@@ -105,6 +106,7 @@ class StorageServer final : public StorageService {
     std::mutex mutex;
     std::unordered_map<InodeId, std::weak_ptr<ChunkFile>> files;
     std::unordered_map<InodeId, FilePtr> open;
+    std::unordered_map<InodeId, FilePtr> flushing;  // from flush_data() to flush_commit()
     std::deque<FilePtr> recent;
   };
   static constexpr size_t kShards = 16;

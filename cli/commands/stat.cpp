@@ -47,6 +47,11 @@ std::string targets_text(const Json& layout) {
 }
 
 void print_facts(const std::string& path, const Json& facts) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    fmt::print("{}\n  directory: what is cached is in its files\n", one_line(path));
+    return;
+  }
   const uint64_t size = fact_number(facts, "size"), present = fact_number(facts, "present_bytes");
   fmt::print("{}\n", one_line(path));
   fmt::print("  cached   {} ({} of {} present)\n", flag(facts, "cached") ? "yes" : "no", format_bytes(present),

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 #include <set>
 
@@ -48,7 +49,7 @@ class Facts {
   Json facts_;
 };
 
-void print_row(std::string_view name, const std::string& value) { fmt::print("  {:<15} {}\n", name, value); }
+void print_row(std::string_view name, const std::string& value) { fmt::print("  {:<16} {}\n", name, value); }
 
 std::string state_text(uint64_t dirty_bytes, uint64_t dirty_files) {
   if (dirty_bytes == 0 && dirty_files == 0) return "everything is out";
@@ -66,6 +67,25 @@ std::string hits_text(uint64_t hits, uint64_t misses) {
   if (hits + misses == 0) return "none yet";
   return fmt::format("{} of {} ({:.1f}%)", hits, hits + misses,
                      100.0 * static_cast<double>(hits) / static_cast<double>(hits + misses));
+}
+
+// "flushed_bytes" -> "flushed"
+std::string plain_name(std::string name) {
+  if (name.ends_with("_bytes")) name.resize(name.size() - std::string_view("_bytes").size());
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+std::string plain_value(const std::string& key, const Json& value) {
+  if (key.ends_with("_bytes") && value.is_number_unsigned()) return format_bytes(value.get<uint64_t>());
+  if (value.is_string()) return one_line(value.get<std::string>());
+  if (!value.is_object() && !value.is_array()) return value.dump();
+  // "0 normal, 1 low": the values alone, whatever they are of.
+  std::string list;
+  for (const Json& item : value) {
+    list += (list.empty() ? "" : value.is_object() ? " " : ", ") + plain_value({}, item);
+  }
+  return list;
 }
 
 void print_status(const Json& json) {
@@ -88,9 +108,7 @@ void print_status(const Json& json) {
   const auto uptime = format_duration(std::chrono::seconds(static_cast<int64_t>(facts.number("uptime_s"))));
   print_row("served by", fmt::format("process {}, version {}, for {}", pid, version, uptime));
   // A newer mount may have more to say than this command knows.
-  for (const auto& [key, value] : facts.rest().items()) {
-    print_row(one_line(key), value.is_string() ? one_line(value.get<std::string>()) : value.dump());
-  }
+  for (const auto& [key, value] : facts.rest().items()) print_row(one_line(plain_name(key)), plain_value(key, value));
 }
 
 void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }

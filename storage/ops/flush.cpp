@@ -68,6 +68,11 @@ Result<FlushDataReply> StorageServer::flush_data(const FlushDataRequest& request
     plan = file->begin_flush();
     file->flush_fd = std::move(fd);
   }
+  {
+    Shard& shard = shard_of(request.id);
+    const std::lock_guard lock(shard.mutex);
+    shard.flushing[request.id] = file;
+  }
 
   const Status moved = move_dirty(*file, plan, before.version.size, &reply.moved_bytes);
   if (moved) return reply;
@@ -111,35 +116,50 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
 
 Result<FlushCommitReply> StorageServer::flush_commit(InodeId id) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
-  const std::unique_lock lock(file->mutex);
-  if (!file->flushing()) return fail(EINVAL, "inode {}: no flush is under way", id);
-  const int fd = file->flush_fd.get();
-  struct stat ours;
-  if (::fstat(file->fd(), &ours) != 0) return fail_errno("chunk file of inode {}", id);
-  const timespec times[2] = {{0, UTIME_OMIT}, ours.st_mtim};
-  if (::futimens(fd, times) != 0) return fail_errno();
-  ASSIGN_OR_RETURN(const consistency::Probe after, external_.probe_fd(fd, consistency::Freshness::kServer));
-  RETURN_IF_ERROR(file->commit_flush(after.version));
-  file->flush_fd.reset();
   FlushCommitReply reply;
-  reply.version = after.version;
-  reply.clean = !file->dirty() && file->writers_pending == 0;
-  if (reply.clean) file->dirty_known = false;
+  {
+    const std::unique_lock lock(file->mutex);
+    if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
+    const int fd = file->flush_fd.get();
+    struct stat ours;
+    if (::fstat(file->fd(), &ours) != 0) return fail_errno("chunk file of inode {}", id);
+    const timespec times[2] = {{0, UTIME_OMIT}, ours.st_mtim};
+    if (::futimens(fd, times) != 0) return fail_errno();
+    ASSIGN_OR_RETURN(const consistency::Probe after, external_.probe_fd(fd, consistency::Freshness::kServer));
+    RETURN_IF_ERROR(file->commit_flush(after.version));
+    reply.version = after.version;
+    reply.clean = !file->dirty() && file->writers_pending == 0;
+    if (reply.clean) file->dirty_known = false;
+  }
+  end_flush(*file);
   return reply;
 }
 
 void StorageServer::flush_abort(InodeId id) {
   const Result<FilePtr> file = get(id);
   if (!file) return;
-  const std::unique_lock lock((*file)->mutex);
-  if (!(*file)->flushing()) return;
-  (*file)->abort_flush();
-  // What the outside is now is our own doing: not a conflict for the next try. If it can't be asked, the expectation
-  // in the log stands.
-  if (const Result<consistency::Probe> now = external_.probe_fd((*file)->flush_fd.get()); now) {
-    (void)(*file)->set_version(now->version);
+  {
+    const std::unique_lock lock((*file)->mutex);
+    if ((*file)->flushing()) {
+      (*file)->abort_flush();
+      // What the outside is now is our own doing: not a conflict for the next try. If it can't be asked, the
+      // expectation in the log stands.
+      const Result<consistency::Probe> now = external_.probe_fd((*file)->flush_fd.get());
+      if (now) (void)(*file)->set_version(now->version);
+    }
   }
-  (*file)->flush_fd.reset();
+  end_flush(**file);
+}
+
+// The caller holds no lock of the file.
+void StorageServer::end_flush(ChunkFile& file) {
+  {
+    const std::unique_lock lock(file.mutex);
+    file.flush_fd.reset();
+  }
+  Shard& shard = shard_of(file.id());
+  const std::lock_guard lock(shard.mutex);
+  shard.flushing.erase(file.id());
 }
 
 Status StorageServer::copy_out(InodeId id, int external_fd) {

@@ -9,9 +9,6 @@
 
 namespace forebay::walk {
 
-// A file without a name that the operation under way still needs gets this one in the model.
-inline constexpr const char* kPendingName = ".walk-pending";
-
 SavedWalk collect_state(std::vector<std::unique_ptr<Walker>>& walkers);
 
 }  // namespace forebay::walk

@@ -38,7 +38,8 @@ bool take_image(int fd, int64_t from, int64_t to, Image& image) {
 char byte_at(const std::string& content, size_t at) { return at < content.size() ? content[at] : '\0'; }
 
 std::string check_mixture(const Image& before, const Image& after, const Image& subject) {
-  const auto [shortest, longest] = std::minmax(before.content.size(), after.content.size());
+  const size_t shortest = std::min(before.content.size(), after.content.size());
+  const size_t longest = std::max(before.content.size(), after.content.size());
   if (subject.content.size() < shortest || subject.content.size() > longest)
     return fmt::format("size {} is neither {} (before) nor {} (after) nor between", subject.content.size(),
                        before.content.size(), after.content.size());

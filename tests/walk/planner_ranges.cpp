@@ -27,13 +27,14 @@ int Planner::writable_slot() {
   return slot < 0 || random_.percent(4) ? any_slot() : slot;
 }
 
-// The position of an O_DIRECT handle may be unaligned, and what that gives differs between file systems.
+// The position of an O_DIRECT handle may be unaligned, and that of a directory means nothing: what such reads give
+// differs between file systems.
 int Planner::streaming_slot(bool for_writing) {
   const int slot = handles_.pick(random_, [&](const HandleInfo& handle) {
     return handle.is_file() && !handle.direct() && (for_writing ? handle.writable() : handle.readable());
   });
   if (slot >= 0 && !random_.percent(4)) return slot;
-  return handles_.pick(random_, [](const HandleInfo& handle) { return !handle.direct(); });
+  return handles_.pick(random_, [](const HandleInfo& handle) { return !handle.direct() && !handle.is_directory(); });
 }
 
 int Planner::file_slot() {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "death.h"
 #include "mixture.h"
@@ -45,7 +46,7 @@ class Settler {
     if (is_type(op, "readdir_churn"))
       remove_churn(op);
     else if (is_type(op, "append"))
-      settle_append(op);
+      result = settle_append(op);
     else if (op.type->effect == Effect::kContent)
       result = settle_content(op);
     else
@@ -115,15 +116,17 @@ class Settler {
     return Settled::kLost;
   }
 
-  void settle_append(const Op& op) {
+  Settled settle_append(const Op& op) {
     std::vector<std::string> faults;
     const std::string record = append_record(static_cast<int>(op.uid), op.step);
     const auto records = read_records(walker_.subject(), faults);
-    if (!std::binary_search(records.begin(), records.end(), record)) return;
+    if (!faults.empty() && !walker_.subject().alive()) return Settled::kDied;
+    if (!std::binary_search(records.begin(), records.end(), record)) return Settled::kAll;
     Outcome outcome;
     execute(walker_.model(), op, outcome);
     fmt::print("t{:02}: it took effect\n", walker_.thread());
     saved_.op.reset();
+    return Settled::kAll;
   }
 
   void remove_churn(const Op& op) {
@@ -160,23 +163,33 @@ class Settler {
   bool died_ = false;
 };
 
-}  // namespace
-
-Settled settle_death(SavedWalk& saved, std::vector<std::unique_ptr<Walker>>& walkers, const Options& options) {
+Settled settle_threads(SavedWalk& saved, std::vector<std::unique_ptr<Walker>>& walkers) {
   for (size_t i = 0; i < walkers.size(); ++i) {
     const Settled result = Settler(*walkers[i], saved.threads[i]).settle();
     if (result != Settled::kAll) return result;
   }
-  const auto differences = walkers.front()->compare_shared();
+  return Settled::kAll;
+}
+
+}  // namespace
+
+Settled settle_death(SavedWalk& saved, std::vector<std::unique_ptr<Walker>>& walkers, const Options& options) try {
+  const Settled result = settle_threads(saved, walkers);
+  if (result != Settled::kAll) return result;
+  bool alive = true;
+  const auto differences = walkers.front()->compare_shared(alive);
+  if (!alive) return Settled::kDied;
   if (differences.empty()) {
     fmt::print("resumed: everything acknowledged is there\n");
     return Settled::kAll;
   }
-  if (!walkers.front()->subject().alive()) return Settled::kDied;
   fmt::print("\nDISAGREEMENT after the daemon's death, in the shared files\n");
   for (const auto& difference : differences) fmt::print("  {}\n", difference);
   fmt::print("repeat: {}\n", options.repeat_command());
   return Settled::kLost;
+} catch (const std::system_error&) {
+  if (walkers.front()->subject().alive()) throw;
+  return Settled::kDied;
 }
 
 }  // namespace forebay::walk

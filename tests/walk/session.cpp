@@ -7,8 +7,10 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "death.h"
@@ -56,23 +58,28 @@ void run_threads(Walkers& walkers, Control& control) {
   for (auto& thread : threads) thread.join();
 }
 
-bool agreed(const std::vector<std::string>& differences, const char* when, const Options& options) {
-  if (differences.empty()) return true;
+void report(const std::vector<std::string>& differences, const std::string& when, const Options& options) {
   fmt::print("\nDISAGREEMENT {}\n", when);
   for (const auto& difference : differences) fmt::print("  {}\n", difference);
   fmt::print("repeat: {}\n", options.repeat_command());
-  return false;
 }
 
 // With all handles closed: everything again, now including what the threads share.
-bool compare_at_end(Walkers& walkers, const Options& options) {
+int compare_at_end(Walkers& walkers, const Options& options) {
   for (auto& walker : walkers) walker->close_all();
   for (auto& walker : walkers) {
     bool alive = true;
     const auto differences = walker->compare_all(alive);
-    if (!agreed(differences, fmt::format("at the end, thread {}", walker->thread()).c_str(), options)) return false;
+    if (!alive) return kExitDied;
+    if (differences.empty()) continue;
+    report(differences, fmt::format("at the end, thread {}", walker->thread()), options);
+    return kExitDisagreed;
   }
-  return agreed(walkers.front()->compare_shared(), "at the end, in the shared files", options);
+  bool alive = true;
+  const auto differences = walkers.front()->compare_shared(alive);
+  if (!alive) return kExitDied;
+  if (!differences.empty()) report(differences, "at the end, in the shared files", options);
+  return differences.empty() ? kExitAgreed : kExitDisagreed;
 }
 
 uint64_t total_steps(const Walkers& walkers) {
@@ -84,12 +91,12 @@ uint64_t total_steps(const Walkers& walkers) {
 int finish(Walkers& walkers, const Control& control, const Options& options, double seconds) {
   const uint64_t steps = total_steps(walkers);
   if (control.failed()) return kExitDisagreed;
-  if (control.died()) {
+  const int result = control.died() ? kExitDied : compare_at_end(walkers, options);
+  if (result == kExitDied) {
     write_state(collect_state(walkers), options);
     fmt::print("the subject's daemon died after {} steps; state in {}\n", steps, options.state);
-    return kExitDied;
   }
-  if (!compare_at_end(walkers, options)) return kExitDisagreed;
+  if (result != kExitAgreed) return result;
   fmt::print("agreed: {} steps, {} threads, {:.1f} s, {:.0f} steps/s, seed {}\n", steps, options.threads, seconds,
              static_cast<double>(steps) / std::max(seconds, 0.001), options.seed);
   if (options.final_compare.empty()) return kExitAgreed;
@@ -97,11 +104,20 @@ int finish(Walkers& walkers, const Control& control, const Options& options, dou
   return compare_trees(options, options.model, options.final_compare);
 }
 
-}  // namespace
+// The daemon may die again before anything was done: then the old state is still the right one.
+bool is_early_death(const std::system_error& error, const Options& options) {
+  const int code = error.code().value();
+  return options.tolerate_death && !options.resume.empty() && (code == ENOTCONN || code == ECONNABORTED || code == EIO);
+}
 
-int run_session(Options options) {
-  SavedWalk saved;
-  if (!options.resume.empty()) saved = load_state(options.resume, options);
+Walkers make_walkers(const Options& options, Control& control) {
+  Walkers walkers;
+  for (int thread = 0; thread < options.threads; ++thread)
+    walkers.push_back(std::make_unique<Walker>(options, thread, control));
+  return walkers;
+}
+
+int run_session(Options options, SavedWalk saved) {
   fmt::print("seed {}\nrepeat: {}\n", options.seed, options.repeat_command());
   std::fflush(stdout);
   if (options.as_user != 0 && (::setgid(options.as_user) != 0 || ::setuid(options.as_user) != 0))
@@ -112,9 +128,7 @@ int run_session(Options options) {
   }
   probe(options);
   Control control(options.log);
-  Walkers walkers;
-  for (int thread = 0; thread < options.threads; ++thread)
-    walkers.push_back(std::make_unique<Walker>(options, thread, control));
+  Walkers walkers = make_walkers(options, control);
   const auto start = std::chrono::steady_clock::now();
   if (!options.resume.empty()) {
     const Settled settled = settle_death(saved, walkers, options);
@@ -124,6 +138,20 @@ int run_session(Options options) {
   run_threads(walkers, control);
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - start;
   return finish(walkers, control, options, elapsed.count());
+}
+
+}  // namespace
+
+int run_session(Options options) {
+  SavedWalk saved;
+  if (!options.resume.empty()) saved = load_state(options.resume, options);
+  try {
+    return run_session(options, std::move(saved));
+  } catch (const std::system_error& error) {
+    if (!is_early_death(error, options)) throw;
+    fmt::print("the subject's daemon died at once: {}\n", error.what());
+    return kExitDied;
+  }
 }
 
 int compare_trees(const Options& options, const std::string& first, const std::string& second) {

@@ -122,12 +122,17 @@ void TreeCompare::compare_open_entry(int subject, int model, const std::string& 
 }
 
 void TreeCompare::compare_files(int subject, int model, const std::string& path) {
+  // Looking for holes moves the file positions, which belong to the walk.
+  const off_t subject_position = ::lseek(subject, 0, SEEK_CUR);
+  const off_t model_position = ::lseek(model, 0, SEEK_CUR);
   struct stat subject_status;
   struct stat model_status;
   if (::fstat(subject, &subject_status) != 0 || ::fstat(model, &model_status) != 0)
     add(path, "fstat: " + error_name(errno));
   else
     compare_content(subject, model, std::max(subject_status.st_size, model_status.st_size), path);
+  ::lseek(subject, subject_position, SEEK_SET);
+  ::lseek(model, model_position, SEEK_SET);
 }
 
 void TreeCompare::compare_content(int subject, int model, int64_t size, const std::string& path) {

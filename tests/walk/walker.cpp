@@ -136,6 +136,7 @@ bool Walker::check_everything() {
 
 std::vector<std::string> Walker::compare_all(bool& subject_alive) {
   CompareRules rules{.stat = stat_rules(), .skip_common_holes = true, .limit = 20, .wanted = nullptr};
+  rules.wanted = [](const std::string& name) { return name != kPendingName; };
   TreeCompare compare(rules);
   compare.compare_roots(subject_.thread_root(), model_.thread_root(), thread_name(thread_));
   rules.wanted = [prefix = thread_name(thread_) + "-"](const std::string& name) { return name.starts_with(prefix); };
@@ -157,7 +158,7 @@ std::vector<std::string> Walker::compare_all(bool& subject_alive) {
   return compare.differences();
 }
 
-std::vector<std::string> Walker::compare_shared() {
+std::vector<std::string> Walker::compare_shared(bool& subject_alive) {
   const CompareRules rules{.stat = {.dir_nlink = options_.dir_nlink,
                                     .mtime = options_.mtime,
 .dir_mtime = options_.dir_mtime,
@@ -171,6 +172,7 @@ std::vector<std::string> Walker::compare_shared() {
   compare.compare_roots(subject_.shared_root(), model_.shared_root(), "shared");
   auto differences = compare_shared_files(subject_, model_);
   differences.insert(differences.end(), compare.differences().begin(), compare.differences().end());
+  subject_alive = differences.empty() || !options_.tolerate_death || subject_.alive();
   return differences;
 }
 

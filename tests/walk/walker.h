@@ -18,6 +18,9 @@
 
 namespace forebay::walk {
 
+// A file without a name that the operation under way still needs gets this one in the model when the daemon dies.
+inline constexpr const char* kPendingName = ".walk-pending";
+
 class Walker {
  public:
   Walker(const Options& options, int thread, Control& control);
@@ -30,7 +33,7 @@ class Walker {
   std::vector<std::string> compare_all(bool& subject_alive);
 
   // The shared directories and files, with no thread running.
-  std::vector<std::string> compare_shared();
+  std::vector<std::string> compare_shared(bool& subject_alive);
 
   void close_all();
 
