@@ -34,10 +34,26 @@ Status MetaServer::flush_inode(const InodePtr& inode) {
 }
 
 Status MetaServer::flush_once(const InodePtr& inode, bool overwrite, bool* conflict) {
+  const Status flushed = flush_stages(inode, overwrite, conflict);
+  if (flushed && !*conflict) return {};
+  // Not flushed, or in part: what the outside is now counts, and applications see no change.
+  const Result<ChunkState> state = storage_.stat_file(inode->id);
+  const std::lock_guard lock(inode->mutex);
+  inode->flushing = false;
+  if (state && state->exists && !*conflict) {
+    inode->mtime0 = state->mtime0;
+    inode->shown_ctime = inode->attributes.ctime;
+  }
+  note_change(*inode);
+  return flushed;
+}
+
+Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* conflict) {
   uint64_t epoch = 0;
   {
     const std::lock_guard lock(inode->mutex);
     epoch = inode->dirty_epoch;
+    inode->flushing = true;
     note_change(*inode);
   }
   FlushDataRequest request;
@@ -97,7 +113,10 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
   {
     const std::lock_guard lock(inode->mutex);
     changes = note_change(*inode);
+    inode->flushing = false;
     inode->mtime0 = done->version;
+    // A chmod after the last write is the later change.
+    inode->shown_ctime = std::max(done->ctime, inode->attributes.ctime);
     inode->validated_at = {};
     clean = done->clean && inode->dirty_epoch == epoch;
   }

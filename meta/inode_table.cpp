@@ -83,6 +83,7 @@ Result<InodePtr> InodeTable::load(const InodeRow& row, int depth) {
   inode->pinned = row.pinned;
   inode->has_data = row.has_data;
   inode->mtime0 = row.mtime0;
+  inode->shown_ctime = row.shown_ctime;
   inode->stored = true;
   ASSIGN_OR_RETURN(std::vector<DentryRow> names, store_.names_of(row.id));
   ASSIGN_OR_RETURN(const std::vector<DentryRow> intents, store_.intents_of(row.id));

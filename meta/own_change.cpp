@@ -46,6 +46,8 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
     }
     const std::lock_guard lock(inode->mutex);
     inode->mtime0 = now;
+    inode->shown_ctime = {};
+    if (after && inode->flushing) inode->attributes = after->attributes;
   }
   if (after) take_over(inode, *after, changes);
   return changed;

@@ -15,6 +15,7 @@ InodeRow MetaServer::row_of(Inode& inode) {
   row.pinned = inode.pinned;
   row.has_data = inode.has_data;
   row.mtime0 = inode.mtime0;
+  row.shown_ctime = inode.shown_ctime;
   row.last_access = access_clock_++;
   return row;
 }

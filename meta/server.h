@@ -153,6 +153,7 @@ class MetaServer final : public MetaService {
   // --- meta/flush.cpp
   Status flush_inode(const InodePtr& inode);
   Status flush_once(const InodePtr& inode, bool overwrite, bool* conflict);
+  Status flush_stages(const InodePtr& inode, bool overwrite, bool* conflict);
   Status commit_flush(const InodePtr& inode, uint64_t epoch);
   Status put_true_name_first(const InodePtr& inode);
   Status settle_conflict(const InodePtr& inode, bool gone_outside);

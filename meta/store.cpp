@@ -20,7 +20,7 @@ constexpr char kSchema[] = R"(
     id INTEGER PRIMARY KEY, device INTEGER NOT NULL, inode INTEGER NOT NULL, birth_s INTEGER NOT NULL,
     birth_ns INTEGER NOT NULL, mode INTEGER NOT NULL, flags INTEGER NOT NULL, mtime_s INTEGER NOT NULL,
     mtime_ns INTEGER NOT NULL, ctime_s INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, size INTEGER NOT NULL,
-    last_access INTEGER NOT NULL);
+    last_access INTEGER NOT NULL, shown_s INTEGER NOT NULL, shown_ns INTEGER NOT NULL);
   CREATE UNIQUE INDEX IF NOT EXISTS inode_identity ON inode(inode, device, birth_s, birth_ns);
   CREATE TABLE IF NOT EXISTS dentry(parent INTEGER NOT NULL, name BLOB NOT NULL, child INTEGER NOT NULL,
     PRIMARY KEY(parent, name)) WITHOUT ROWID;
@@ -31,7 +31,8 @@ constexpr char kSchema[] = R"(
 )";
 
 constexpr char kInodeColumns[] =
-    "id, device, inode, birth_s, birth_ns, mode, flags, mtime_s, mtime_ns, ctime_s, ctime_ns, size, last_access";
+    "id, device, inode, birth_s, birth_ns, mode, flags, mtime_s, mtime_ns, ctime_s, ctime_ns, size, last_access, "
+    "shown_s, shown_ns";
 
 constexpr int64_t kCached = 1, kDirty = 2, kPinned = 4, kHasData = 8;
 
@@ -98,6 +99,7 @@ InodeRow Store::Statement::inode_row() const {
   row.mtime0.size = static_cast<uint64_t>(number(11));
   row.mtime0.inode = row.identity.inode;
   row.last_access = static_cast<uint64_t>(number(12));
+  row.shown_ctime = {number(13), static_cast<int32_t>(number(14))};
   return row;
 }
 
@@ -188,7 +190,7 @@ Status Store::prepare() {
       {&statements_->names_of, "SELECT parent, name FROM dentry WHERE child=?"},
       {&statements_->intents_of, "SELECT parent, name FROM intent WHERE child=?"},
       {&statements_->files, "SELECT " + columns + " FROM inode WHERE flags & 14 ORDER BY last_access"},
-      {&statements_->put_inode, "INSERT OR REPLACE INTO inode VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)"},
+      {&statements_->put_inode, "INSERT OR REPLACE INTO inode VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
       {&statements_->delete_inode, "DELETE FROM inode WHERE id=?"},
       {&statements_->delete_names, "DELETE FROM dentry WHERE child=?"},
       {&statements_->put_name, "INSERT OR REPLACE INTO dentry VALUES(?,?,?)"},
@@ -289,6 +291,7 @@ Status Store::put_inode(const InodeRow& row) {
   put.bind(row.mtime0.mtime.seconds).bind(int64_t{row.mtime0.mtime.nanoseconds});
   put.bind(row.mtime0.ctime.seconds).bind(int64_t{row.mtime0.ctime.nanoseconds});
   put.bind(row.mtime0.size).bind(row.last_access);
+  put.bind(row.shown_ctime.seconds).bind(int64_t{row.shown_ctime.nanoseconds});
   return put.step() == SQLITE_DONE ? Status{} : error("put inode");
 }
 

@@ -37,6 +37,7 @@ struct InodeRow {
   bool pinned = false;
   bool has_data = false;  // there is, or may be, a chunk file
   Validator mtime0;
+  FileTime shown_ctime;  // see Inode
   uint64_t last_access = 0;  // a number that grows with each use
 };
 

@@ -74,6 +74,7 @@ Status ChunkFile::load() {
     if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) return fail_errno("chunk file {}.chunk", path_);
     RETURN_IF_ERROR(set_mtime(mtime));
   }
+  changed_at = FileTime::of(found.st_mtim);
   booked_used_ = allocated_bytes(fd_.get()) + log_.allocated_bytes();
   booked_dirty_ = dirty_.bytes();
   return {};
@@ -171,7 +172,7 @@ ChunkState ChunkFile::state() const {
   if (exists() && ::fstat(fd_.get(), &found) == 0) {
     state.blocks = static_cast<uint64_t>(found.st_blocks);
     state.mtime = FileTime::of(found.st_mtim);
-    state.ctime = FileTime::of(found.st_ctim);
+    state.ctime = changed_at;
   }
   return state;
 }
@@ -375,6 +376,11 @@ Status ChunkFile::set_mtime(FileTime mtime) {
   const timespec times[2] = {{0, UTIME_OMIT}, mtime.to_timespec()};
   if (::futimens(fd_.get(), times) != 0) return fail_errno("chunk file {}.chunk", path_);
   return {};
+}
+
+void ChunkFile::note_change() {
+  struct stat found;
+  if (::fstat(fd_.get(), &found) == 0) changed_at = FileTime::of(found.st_ctim);
 }
 
 Status ChunkFile::sync() {

@@ -89,6 +89,8 @@ class ChunkFile {
   Status set_version(const Validator& version);
   Status expect(Expectation expectation);
   Status set_mtime(FileTime mtime);
+  // An application has just changed the file.
+  void note_change();
   // Data and log are on disk.
   Status sync();
 
@@ -118,6 +120,7 @@ class ChunkFile {
   bool queued = false;                 // in the fetcher's queue
 
   // --- guarded by `mutex`
+  FileTime changed_at;           // the file's ctime: when an application changed it last
   bool dirty_known = false;      // the metadata server knows that the file is dirty
   int writers_pending = 0;       // between mark_dirty() and their write
   bool complete_reported = false;

@@ -22,7 +22,7 @@ struct ChunkState {
   uint64_t dirty_bytes = 0;    // newer than the external file
   uint64_t blocks = 0;         // 512-byte blocks allocated on the target
   FileTime mtime;              // of the data, meaningful while dirty
-  FileTime ctime;
+  FileTime ctime;              // when an application changed it last; not touched by fetches, flushes and drops
   Validator mtime0;  // the external file's version that the present bytes are of
   bool exists = false;         // there is a chunk file
   bool complete = false;       // all of it is present: the paper's caching flag
@@ -61,6 +61,7 @@ struct FlushDataReply {
 
 struct FlushCommitReply {
   Validator version;  // the outside after the flush: the new mtime0
+  FileTime ctime;     // as in ChunkState: what applications go on seeing, though the flush changed the external ctime
   bool clean = false;  // nothing was written meanwhile
 };
 

@@ -128,6 +128,7 @@ Result<FlushCommitReply> StorageServer::flush_commit(InodeId id) {
     ASSIGN_OR_RETURN(const consistency::Probe after, external_.probe_fd(fd, consistency::Freshness::kServer));
     RETURN_IF_ERROR(file->commit_flush(after.version));
     reply.version = after.version;
+    reply.ctime = file->changed_at;
     reply.clean = !file->dirty() && file->writers_pending == 0;
     if (reply.clean) file->dirty_known = false;
   }

@@ -32,6 +32,7 @@ Status StorageServer::change(const FilePtr& file, uint64_t bytes, const std::fun
         done = file->create(file->identity);
       }
       if (done) done = change(*file);
+      if (done) file->note_change();
     }
     if (done || done.error().code != ENOSPC || round == kMostRounds) return done;
     space_.distrust_capacity();

@@ -22,7 +22,7 @@ constexpr uid_t kNobody = 65534;
 
 using Words = std::vector<std::string>;
 
-// Every path below a directory with its type, size and time of change.
+// Every path below a directory with its type; files with size and time of change, too.
 std::map<std::string, std::string> snapshot(const std::string& top) {
   std::map<std::string, std::string> all;
   std::error_code error;
@@ -30,8 +30,10 @@ std::map<std::string, std::string> snapshot(const std::string& top) {
        !error && entry != end; entry.increment(error)) {
     struct stat attributes {};
     ::lstat(entry->path().c_str(), &attributes);
-    all[entry->path()] = std::to_string(attributes.st_mode) + " " + std::to_string(attributes.st_size) + " " +
-                         std::to_string(attributes.st_ctim.tv_sec) + "." + std::to_string(attributes.st_ctim.tv_nsec);
+    std::string& text = all[entry->path()] = std::to_string(attributes.st_mode);
+    if (S_ISDIR(attributes.st_mode)) continue;
+    text += " " + std::to_string(attributes.st_size) + " " + std::to_string(attributes.st_ctim.tv_sec) + "." +
+            std::to_string(attributes.st_ctim.tv_nsec);
   }
   return all;
 }
@@ -229,6 +231,78 @@ TEST_F(BadInput, ThereIsNoFuseDevice) {
 
 TEST_F(BadInput, PathsWithControlCharactersStayOnOneLine) {
   expect_mount_refused(root_ / "a\nb\x1b[31m", mountpoint_, cache_, {"a\\nb\\x1b[31m", "No such file"});
+}
+
+// The tests below need a cache that was in use.
+class UsedCache : public BadInput {
+ protected:
+  void SetUp() override {
+    BadInput::SetUp();
+    const ProcessResult mounted = run_process(mount_words(external_, mountpoint_, cache_));
+    ASSERT_TRUE(mounted.ok()) << describe(mounted);
+    write_file(mountpoint_ + "/file", std::string(1 << 20, 'x'));
+  }
+
+  void unmount() {
+    const ProcessResult unmounted = run_process({FOREBAY_BINARY, "unmount", mountpoint_});
+    ASSERT_TRUE(unmounted.ok()) << describe(unmounted);
+  }
+};
+
+TEST_F(UsedCache, MountpointIsTaken) {
+  const ProcessResult again = run_process(mount_words(root_.make("second"), mountpoint_, root_ / "second-cache"));
+  EXPECT_EQ(again.exit_status, 1);
+  EXPECT_THAT(again.err, HasSubstr("a forebay mount is there already"));
+  EXPECT_FALSE(fs::exists(root_ / "second-cache"));
+  EXPECT_TRUE(is_mounted(mountpoint_)) << "the first one stays";
+  EXPECT_EQ(fs::file_size(mountpoint_ + "/file"), 1u << 20);
+}
+
+TEST_F(UsedCache, CacheIsInUse) {
+  const std::string second = root_.make("second");
+  const ProcessResult again = run_process(mount_words(external_, second, cache_));
+  EXPECT_EQ(again.exit_status, 1);
+  EXPECT_THAT(again.err, HasSubstr(cache_));
+  EXPECT_EQ(std::count(again.err.begin(), again.err.end(), '\n'), 1) << again.err;
+  EXPECT_FALSE(is_mounted(second));
+}
+
+TEST_F(UsedCache, CacheBelongsToAnotherExternalDirectory) {
+  unmount();
+  const auto before = snapshot(cache_);
+  const ProcessResult other = run_process(mount_words(root_.make("other"), mountpoint_, cache_));
+  EXPECT_EQ(other.exit_status, 1);
+  EXPECT_THAT(other.err, HasSubstr(cache_));
+  EXPECT_THAT(other.err, HasSubstr(external_));
+  EXPECT_EQ(std::count(other.err.begin(), other.err.end(), '\n'), 1) << other.err;
+  EXPECT_FALSE(is_mounted(mountpoint_));
+  const auto after = snapshot(cache_);
+  for (const auto& [path, attributes] : before) {
+    if (path.ends_with("forebay.log")) continue;  // it may say why
+    EXPECT_EQ(after.count(path) == 1 ? after.at(path) : "", attributes) << path;
+  }
+}
+
+TEST_F(UsedCache, DatabaseIsCorrupt) {
+  unmount();
+  int corrupted = 0;
+  for (const auto& entry : fs::directory_iterator(cache_)) {
+    if (!entry.is_regular_file() || !read_file(entry.path()).starts_with("SQLite format 3")) continue;
+    write_file(entry.path(), std::string(entry.file_size(), 'x'));
+    ++corrupted;
+  }
+  ASSERT_GE(corrupted, 1) << "there is a database";
+  const ProcessResult broken = run_process(mount_words(external_, mountpoint_, cache_));
+  EXPECT_EQ(broken.exit_status, 1);
+  EXPECT_THAT(broken.err, HasSubstr(cache_));
+  EXPECT_EQ(std::count(broken.err.begin(), broken.err.end(), '\n'), 1) << broken.err;
+  EXPECT_FALSE(is_mounted(mountpoint_));
+}
+
+TEST_F(BadInput, CacheDirectoryHoldsOtherFiles) {
+  const std::string other = root_.make("documents");
+  write_file(other + "/letter", "x");
+  expect_mount_refused(external_, mountpoint_, other, {"cache directory", other});
 }
 
 TEST_F(BadInput, CommandLineIsWrong) {
