@@ -20,6 +20,7 @@ struct Session {
   MgmtService& mgmt;
   const MountOptions& options;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+  std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to
   std::atomic<bool> discard{false};  // unmount --discard: dirty data is given up
 };
 
@@ -42,6 +43,7 @@ fuse_entry_param entry_param_of(const EntryReply& entry);
 // One open file of an application.
 struct FileHandle {
   int flags = 0;
+  Caller opener;
   // Failures of the write-back that this handle's owner was told about (or that are older than it).
   std::atomic<uint64_t> failures_seen{0};
 };

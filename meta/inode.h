@@ -45,6 +45,7 @@ struct Inode {
   std::shared_ptr<UniqueFd> fd;  // O_PATH; of directories in use, and of open or unlinked files
   int opens = 0, writers = 0;
   bool unlinked = false;
+  bool maybe_capable = true;  // may have a security.capability attribute
 
   // The copy.
   bool cached = false, dirty = false, pinned = false, has_data = false;

@@ -111,8 +111,11 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
   if (!check_copy) return;
   const Result<bool> dropped = storage_.outside_changed(inode->id, probe.version);
   if (!dropped || !*dropped) return;
-  log(Module::kMeta).info("inode {}: the outside changed, the copy is dropped", inode->id);
   const std::lock_guard lock(inode->mutex);
+  log(Module::kMeta).info("inode {}: the outside changed, the copy is dropped (mtime {}, ctime {}, size {})", inode->id,
+                          probe.version.mtime.total_nanoseconds() - inode->mtime0.mtime.total_nanoseconds(),
+                          probe.version.ctime.total_nanoseconds() - inode->mtime0.ctime.total_nanoseconds(),
+                          probe.version.size - inode->mtime0.size);
   if (inode->cached) --cached_files_;
   inode->cached = false;
   inode->mtime0 = probe.version;

@@ -59,6 +59,7 @@ class MetaServer final : public MetaService {
                              int flags) override;
   Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
+  Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
   Status close(InodeId id) override;
   Status fsync(InodeId id) override;
   uint64_t flush_failures(InodeId id) override;

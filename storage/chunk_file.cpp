@@ -91,6 +91,7 @@ void ChunkFile::apply(const Record& record, bool trusted) {
       version_ = record.version();
       size_ = base_ = version_.size;
       expectation_ = Expectation::kNothing;
+      changed_ = false;
       return;
     case RecordType::kPresent:
       if (trusted) present_.add(range.begin, range.end);
@@ -108,6 +109,7 @@ void ChunkFile::apply(const Record& record, bool trusted) {
       size_ = std::max(size_, range.end);
       return;
     case RecordType::kSize:
+      changed_ = true;
       size_ = record.value[0];
       base_ = std::min(base_, size_);
       present_.remove(size_, kEndOfTime);
@@ -121,6 +123,8 @@ void ChunkFile::apply(const Record& record, bool trusted) {
       size_ = std::max(size_, base_);
       return;
     case RecordType::kFlushed:
+      changed_ = false;
+      [[fallthrough]];
     case RecordType::kVersion:
       version_ = record.version();
       expectation_ = Expectation::kNothing;
@@ -137,7 +141,7 @@ void ChunkFile::apply(const Record& record, bool trusted) {
 }
 
 bool ChunkFile::dirty() const {
-  return !dirty_.empty() || !flushing_.empty() || size_ != version_.size || base_ < version_.size;
+  return changed_ || !dirty_.empty() || !flushing_.empty() || size_ != version_.size || base_ < version_.size;
 }
 
 bool ChunkFile::complete() const { return present_.contains(0, base_); }
@@ -193,7 +197,7 @@ std::vector<Record> ChunkFile::snapshot() const {
   start.size = base_;  // kReset sets base and size from it; the true version follows
   records.push_back(Record::of_version(RecordType::kReset, start));
   records.push_back(Record::of_identity(identity));
-  records.push_back(Record::of_number(RecordType::kSize, size_));
+  if (changed_ || size_ != base_) records.push_back(Record::of_number(RecordType::kSize, size_));
   for (const Extent& range : present_.extents()) records.push_back(Record::of_range(RecordType::kPresent, range));
   ExtentSet newer = dirty_;
   newer.add(flushing_);
@@ -222,6 +226,7 @@ Status ChunkFile::reset(const Validator& version) {
   version_ = version;
   size_ = base_ = version.size;
   expectation_ = Expectation::kNothing;
+  changed_ = false;
   complete_reported = false;
   if (!exists()) return {};
   RETURN_IF_ERROR(log(Record::of_version(RecordType::kReset, version)));
@@ -293,6 +298,7 @@ Status ChunkFile::set_size(uint64_t size) {
     RETURN_IF_ERROR(log(Record::of_number(RecordType::kSize, size_)));  // EFBIG: the size stays
     return failure;
   }
+  changed_ = true;
   size_ = size;
   base_ = std::min(base_, size);
   flush_low_ = std::min(flush_low_, size);
@@ -378,6 +384,14 @@ Status ChunkFile::set_mtime(FileTime mtime) {
   return {};
 }
 
+Status ChunkFile::touch() {
+  RETURN_IF_ERROR(log(Record::of_number(RecordType::kSize, size_)));
+  changed_ = true;
+  const timespec times[2] = {{0, UTIME_OMIT}, {0, UTIME_NOW}};
+  if (::futimens(fd_.get(), times) != 0) return fail_errno("chunk file {}.chunk", path_);
+  return {};
+}
+
 void ChunkFile::note_change() {
   struct stat found;
   if (::fstat(fd_.get(), &found) == 0) changed_at = FileTime::of(found.st_ctim);
@@ -406,6 +420,7 @@ ChunkFile::FlushPlan ChunkFile::begin_flush() {
   flush_low_ = size_;
   flushing_ = std::move(dirty_);
   dirty_.clear();
+  changed_ = false;
   return {flushing_.extents(), base_, size_};
 }
 
@@ -422,6 +437,7 @@ Status ChunkFile::commit_flush(const Validator& version) {
   const uint64_t new_base = std::min(flush_low_, version.size);
   records.push_back(Record::of_number(RecordType::kBase, new_base));
   records.push_back(Record::of_version(RecordType::kFlushed, version));
+  if (changed_) records.push_back(Record::of_number(RecordType::kSize, size_));
   RETURN_IF_ERROR(log(records));
   if (new_base > base_) present_.add(base_, new_base);
   base_ = new_base;
@@ -436,6 +452,7 @@ Status ChunkFile::commit_flush(const Validator& version) {
 void ChunkFile::abort_flush() {
   dirty_.add(flushing_);
   flushing_.clear();
+  changed_ = true;
   flush_running_ = false;
   account();
 }

@@ -89,6 +89,8 @@ class ChunkFile {
   Status set_version(const Validator& version);
   Status expect(Expectation expectation);
   Status set_mtime(FileTime mtime);
+  // A change of the file that leaves all bytes and the size as they were: its mtime is now.
+  Status touch();
   // An application has just changed the file.
   void note_change();
   // Data and log are on disk.
@@ -147,6 +149,9 @@ class ChunkFile {
   uint64_t size_ = 0, base_ = 0;
   Validator version_;
   Expectation expectation_ = Expectation::kNothing;
+  // Changed since the last flush, though perhaps no byte is other than outside (truncated to the size it had): the
+  // mtime is.
+  bool changed_ = false;
   bool flush_running_ = false;
   uint64_t flush_low_ = 0;  // smallest size since the flush began
   bool directory_synced_ = false;

@@ -29,6 +29,9 @@ void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* attributes, int 
   change.mtime_now = (to_set & FUSE_SET_ATTR_MTIME_NOW) != 0;
   change.set_atime = change.atime_now || (to_set & FUSE_SET_ATTR_ATIME) != 0;
   change.set_mtime = change.mtime_now || (to_set & FUSE_SET_ATTR_MTIME) != 0;
+#ifdef FUSE_SET_ATTR_KILL_SUID
+  change.strip_set_id_bits = (to_set & FUSE_SET_ATTR_KILL_SUID) != 0;
+#endif
   change.mode = attributes->st_mode;
   change.uid = attributes->st_uid;
   change.gid = attributes->st_gid;

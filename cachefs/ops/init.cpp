@@ -1,5 +1,6 @@
 // init: what we ask of the kernel.
 #include "cachefs/ops.h"
+#include "cachefs/session.h"
 #include "core/log.h"
 
 namespace forebay::cachefs::ops {
@@ -15,7 +16,7 @@ void want(fuse_conn_info* connection, unsigned capability, const char* name) {
 
 }  // namespace
 
-void init(void*, fuse_conn_info* connection) {
+void init(void* userdata, fuse_conn_info* connection) {
   want(connection, FUSE_CAP_ATOMIC_O_TRUNC, "atomic O_TRUNC");
   want(connection, FUSE_CAP_DONT_MASK, "umask of the caller");  // the outside applies it, after its default ACLs
   want(connection, FUSE_CAP_POSIX_ACL, "POSIX ACLs");
@@ -28,8 +29,15 @@ void init(void*, fuse_conn_info* connection) {
   want(connection, FUSE_CAP_READDIRPLUS_AUTO, "adaptive readdirplus");
   // Dirty pages in the kernel would be data that nobody could throttle, and errors that come after the write.
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_WRITEBACK_CACHE);
-  // The kernel itself takes setuid bits and capabilities off at a write.
-  connection->want &= ~static_cast<unsigned>(FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_HANDLE_KILLPRIV_V2);
+  // The kernel tells with each write whether setuid bits must go, instead of asking for file capabilities before each
+  // write, and of a chmod as a caller who may not do it.
+  connection->want &= ~static_cast<unsigned>(FUSE_CAP_HANDLE_KILLPRIV);
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  want(connection, FUSE_CAP_HANDLE_KILLPRIV_V2, "setuid bits taken off by the file system");
+#else
+  connection->want &= ~static_cast<unsigned>(FUSE_CAP_HANDLE_KILLPRIV_V2);
+#endif
+  static_cast<Session*>(userdata)->kernel_strips = (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) == 0;
   constexpr unsigned kRequestBytes = 1 << 20;
   connection->max_write = kRequestBytes;
   connection->max_readahead = kRequestBytes;

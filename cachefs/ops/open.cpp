@@ -1,4 +1,6 @@
 // open, create, tmpfile, release.
+#include <fcntl.h>
+
 #include <memory>
 
 #include "cachefs/ops.h"
@@ -8,9 +10,10 @@ namespace forebay::cachefs::ops {
 namespace {
 
 // What the application gets: a handle over the kernel's page cache, which stays valid across opens while the copy does.
-void set_handle(Session& session, InodeId id, const OpenReply& reply, fuse_file_info* info) {
+void set_handle(Session& session, const Caller& caller, InodeId id, const OpenReply& reply, fuse_file_info* info) {
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
+  handle->opener = caller;
   handle->failures_seen = session.meta.flush_failures(id);
   info->fh = reinterpret_cast<uint64_t>(handle.release());
   info->keep_cache = reply.keep_pages ? 1 : 0;
@@ -21,10 +24,10 @@ void drop_handle(Session& session, InodeId id, fuse_file_info* info) {
   session.meta.release(id, handle->flags);
 }
 
-void reply_create(fuse_req_t request, const Result<CreateReply>& reply, fuse_file_info* info) {
+void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& reply, fuse_file_info* info) {
   if (!reply) return reply_error(request, reply.error());
   Session& session = session_of(request);
-  set_handle(session, reply->entry.id, reply->open, info);
+  set_handle(session, caller, reply->entry.id, reply->open, info);
   const fuse_entry_param param = entry_param_of(reply->entry);
   if (fuse_reply_create(request, &param, info) == -ENOENT) {
     drop_handle(session, reply->entry.id, info);
@@ -36,20 +39,28 @@ void reply_create(fuse_req_t request, const Result<CreateReply>& reply, fuse_fil
 
 void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   Session& session = session_of(request);
-  const Result<OpenReply> reply = session.meta.open(caller_of(request, Groups::kAll), inode, info->flags);
+  const Caller caller = caller_of(request, Groups::kAll);
+  const Result<OpenReply> reply = session.meta.open(caller, inode, info->flags);
   if (!reply) return reply_error(request, reply.error());
-  set_handle(session, inode, *reply, info);
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  if (!session.kernel_strips && (info->flags & O_TRUNC) != 0) {
+    (void)session.meta.strip_privileges(caller, inode, info->kill_suidgid != 0);
+  }
+#endif
+  set_handle(session, caller, inode, *reply, info);
   if (fuse_reply_open(request, info) == -ENOENT) drop_handle(session, inode, info);
 }
 
 void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
   MetaService& meta = session_of(request).meta;
-  reply_create(request, meta.create(caller_of(request, Groups::kAll), parent, name, mode, info->flags), info);
+  const Caller caller = caller_of(request, Groups::kAll);
+  reply_create(request, caller, meta.create(caller, parent, name, mode, info->flags), info);
 }
 
 void tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info* info) {
   MetaService& meta = session_of(request).meta;
-  reply_create(request, meta.tmpfile(caller_of(request, Groups::kAll), parent, mode, info->flags), info);
+  const Caller caller = caller_of(request, Groups::kAll);
+  reply_create(request, caller, meta.tmpfile(caller, parent, mode, info->flags), info);
 }
 
 void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {

@@ -8,6 +8,24 @@
 namespace forebay::cachefs::ops {
 namespace {
 
+// Before a change of data: setuid bits and capabilities, unless the kernel does it.
+Status strip_privileges(fuse_req_t request, InodeId inode, const fuse_file_info* info, bool set_id_bits) {
+  Session& session = session_of(request);
+  if (session.kernel_strips) return {};
+  // Who writes is mostly who opened; asking for the groups of others is costly.
+  const Caller& opener = handle_of(info).opener;
+  if (opener.uid == fuse_req_ctx(request)->uid) return session.meta.strip_privileges(opener, inode, set_id_bits);
+  return session.meta.strip_privileges(caller_of(request, Groups::kAll), inode, set_id_bits);
+}
+
+bool told_to_strip([[maybe_unused]] const fuse_file_info* info) {
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 18)
+  return info->kill_suidgid != 0;
+#else
+  return false;
+#endif
+}
+
 Result<size_t> copy(Session& session, InodeId from, uint64_t offset_in, InodeId to, uint64_t offset_out,
                     size_t length) {
   constexpr size_t kBlockBytes = 1 << 20;
@@ -28,25 +46,33 @@ Result<size_t> copy(Session& session, InodeId from, uint64_t offset_in, InodeId 
 
 }  // namespace
 
-void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, off_t offset, fuse_file_info*) {
+void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, off_t offset,
+           fuse_file_info* info) {
   Session& session = session_of(request);
-  Status done = session.storage.write(inode, static_cast<uint64_t>(offset), {data, size});
+  Status done = strip_privileges(request, inode, info, told_to_strip(info));
+  if (done) done = session.storage.write(inode, static_cast<uint64_t>(offset), {data, size});
   if (done) done = session.meta.after_write(inode);
   if (!done) return reply_error(request, done.error());
   fuse_reply_write(request, size);
 }
 
-void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length, fuse_file_info*) {
+void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off_t length, fuse_file_info* info) {
   Session& session = session_of(request);
-  Status done =
+  // Of fallocate and copy_file_range the kernel does not tell; root keeps the bits there as well.
+  Status done = strip_privileges(request, inode, info, fuse_req_ctx(request)->uid != 0);
+  if (done) done =
       session.storage.allocate(inode, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length));
   if (done) done = session.meta.after_write(inode);
   reply_status(request, done);
 }
 
 void copy_file_range(fuse_req_t request, fuse_ino_t inode_in, off_t offset_in, fuse_file_info*, fuse_ino_t inode_out,
-                     off_t offset_out, fuse_file_info*, size_t length, int) {
+                     off_t offset_out, fuse_file_info* info_out, size_t length, int) {
   Session& session = session_of(request);
+  const bool set_id_bits = fuse_req_ctx(request)->uid != 0;
+  if (Status done = strip_privileges(request, inode_out, info_out, set_id_bits); !done) {
+    return reply_error(request, done.error());
+  }
   const Result<size_t> copied = copy(session, inode_in, static_cast<uint64_t>(offset_in), inode_out,
                                      static_cast<uint64_t>(offset_out), length);
   if (!copied) return reply_error(request, copied.error());

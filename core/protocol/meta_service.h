@@ -47,6 +47,7 @@ struct SetAttributes {
   // Each is set only when its flag is.
   bool set_mode = false, set_uid = false, set_gid = false, set_size = false;
   bool set_atime = false, set_mtime = false, atime_now = false, mtime_now = false;
+  bool strip_set_id_bits = false;  // with set_size: see strip_privileges()
   mode_t mode = 0;
   uid_t uid = 0;
   gid_t gid = 0;
@@ -123,6 +124,9 @@ class MetaService {
                                      int flags) = 0;
   virtual Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
   virtual void release(InodeId id, int flags) = 0;
+  // The file's data is about to change: file capabilities go and, with `set_id_bits`, setuid and setgid, as write(2)
+  // has it for this caller.
+  virtual Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) = 0;
   // The application closed one of its descriptors: flushes when the policy says on-close.
   virtual Status close(InodeId id) = 0;
   // After this the file's data and its dirty flag survive the death of any process, and a power cut.

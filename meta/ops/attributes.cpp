@@ -43,7 +43,10 @@ Result<AttributesReply> MetaServer::getattr(InodeId id) {
 
 Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, const SetAttributes& change) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  if (change.set_size) RETURN_IF_ERROR(set_size(caller, inode, change.size));
+  if (change.set_size) {
+    RETURN_IF_ERROR(strip_privileges(caller, id, change.strip_set_id_bits));
+    RETURN_IF_ERROR(set_size(caller, inode, change.size));
+  }
   if (change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime) {
     ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
     RETURN_IF_ERROR(own_change(inode, change.set_mtime, [&] { return change_outside(caller, fd->get(), change); }));

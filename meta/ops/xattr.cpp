@@ -43,6 +43,8 @@ Status MetaServer::setxattr(const Caller& caller, InodeId id, const std::string&
     const ActAs caller_rights(caller);
     const std::string path = consistency::proc_path(fd->get());
     if (::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), flags) != 0) return fail_errno();
+    const std::lock_guard lock(inode->mutex);
+    inode->maybe_capable = true;
     return {};
   });
 }

@@ -78,10 +78,10 @@ Status StorageServer::allocate(InodeId id, int mode, uint64_t offset, uint64_t l
           errno != EOPNOTSUPP) {
         return fail_errno("chunk file of inode {}", id);
       }
-      return end > old_size ? chunks.set_size(end) : Status{};
+      return end > old_size ? chunks.set_size(end) : chunks.touch();
     }
     if (end > old_size) RETURN_IF_ERROR(chunks.set_size(end));
-    if (offset >= end) return {};
+    if (offset >= end) return chunks.touch();
     const Extent range{offset, end};
     RETURN_IF_ERROR(chunks.before_change(range));
     const int how = (kind == FALLOC_FL_ZERO_RANGE && fits ? FALLOC_FL_ZERO_RANGE : FALLOC_FL_PUNCH_HOLE);
