@@ -48,6 +48,7 @@ Result<UniqueFd> ExternalTree::reopen(int fd, int flags) {
 }
 
 Result<UniqueFd> ExternalTree::open_ref(const ExternalRef& ref, int flags) const {
+  if (ref.descriptor != nullptr) return reopen(ref.descriptor->get(), flags);
   // One call takes less than PATH_MAX bytes of path, so a longer one is walked in pieces that end at a slash.
   constexpr size_t kMostBytes = 4000;
   std::string_view rest = ref.path.empty() ? std::string_view(".") : std::string_view(ref.path);

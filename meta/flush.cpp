@@ -59,22 +59,9 @@ Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* con
   FlushDataRequest request;
   request.id = inode->id;
   request.overwrite = overwrite;
-  Result<FlushDataReply> moved = fail(ESTALE);
-  constexpr int kMostTries = 8;  // the path may be renamed under us
-  for (int tries = 0; tries < kMostTries && !moved; ++tries) {
-    request.source = ref_of(inode);
-    // The first name may be out of date; look for one that is true.
-    if (tries > 0) {
-      const Result<FdPtr> fd = path_fd(inode);
-      if (!fd) return Failure(fd.error());
-      RETURN_IF_ERROR(put_true_name_first(inode));
-      request.source = ref_of(inode);
-    }
-    moved = storage_.flush_data(request);
-    if (!moved && moved.error().code != ESTALE && moved.error().code != ENOENT) break;
-  }
-  if (!moved) return Failure(std::move(moved).error());
-  if (moved->conflict) {
+  ASSIGN_OR_RETURN(request.source, ref_of(inode));
+  ASSIGN_OR_RETURN(const FlushDataReply moved, storage_.flush_data(request));
+  if (moved.conflict) {
     *conflict = true;
     return {};
   }

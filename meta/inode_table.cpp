@@ -127,22 +127,11 @@ Result<InodePtr> InodeTable::intern(const InodePtr& parent, std::string_view nam
   return inode;
 }
 
-void InodeTable::forget(InodeId id, uint64_t count) {
-  InodePtr inode = find(id);
-  if (inode == nullptr) return;
-  {
-    const std::lock_guard lock(inode->mutex);
-    inode->lookups -= std::min(count, inode->lookups);
-    if (inode->lookups > 0) return;
-  }
-  release(std::move(inode));
-}
-
-void InodeTable::release(InodePtr inode) {
+void InodeTable::release(const InodePtr& inode) {
   std::vector<InodePtr> parents;
   {
     const std::lock_guard lock(mutex_);
-    // The table and we ourselves; anybody else who holds it lets it go later.
+    // The table and the caller; anybody else who holds it lets it go later.
     constexpr long kUsersOfIdle = 2;
     if (inode->id == kRootInode || inode.use_count() > kUsersOfIdle) return;
     if (inode->lookups > 0 || inode->opens > 0 || inode->dirty) return;
@@ -155,9 +144,12 @@ void InodeTable::release(InodePtr inode) {
     }
     for (const Name& name : inode->names) parents.push_back(name.parent);
   }
-  inode.reset();
-  for (InodePtr& parent : parents) {
-    if (parent->lookups == 0) release(std::move(parent));
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->names.clear();
+  }
+  for (const InodePtr& parent : parents) {
+    if (parent->lookups == 0) release(parent);
   }
 }
 

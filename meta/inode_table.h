@@ -32,10 +32,8 @@ class InodeTable {
   Result<InodePtr> intern(const InodePtr& parent, std::string_view name, const consistency::Probe& probe,
                           uint64_t lookups);
 
-  // Takes references back; the inode leaves memory when nothing needs it.
-  void forget(InodeId id, uint64_t count);
   // Lets the inode go if nothing needs it.
-  void release(InodePtr inode);
+  void release(const InodePtr& inode);
 
   size_t size();
 

@@ -139,7 +139,10 @@ std::string MetaServer::path_of(const InodePtr& inode) {
   return path;
 }
 
-ExternalRef MetaServer::ref_of(const InodePtr& inode) { return {path_of(inode), inode->identity}; }
+Result<ExternalRef> MetaServer::ref_of(const InodePtr& inode) {
+  ASSIGN_OR_RETURN(FdPtr fd, path_fd(inode));
+  return ExternalRef{{}, inode->identity, std::move(fd)};
+}
 
 Attributes MetaServer::attributes_of(const InodePtr& inode) {
   std::unique_lock lock(inode->mutex);

@@ -96,7 +96,7 @@ class MetaServer final : public MetaService {
   // Takes over what a look that began at `changes` has shown.
   void take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes);
   std::string path_of(const InodePtr& inode);
-  ExternalRef ref_of(const InodePtr& inode);
+  Result<ExternalRef> ref_of(const InodePtr& inode);
   // Attributes for an application: the outside's, with size and times of newer data here.
   Attributes attributes_of(const InodePtr& inode);
   EntryReply entry_of(const InodePtr& inode);

@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/file_time.h"
+#include "core/unique_fd.h"
 
 namespace forebay {
 
@@ -76,6 +78,8 @@ struct Caller {
 struct ExternalRef {
   std::string path;  // relative, "" for the root
   Identity identity;
+  // Within one process: the object itself (O_PATH), which no rename and no unlink takes away. The path is empty then.
+  std::shared_ptr<UniqueFd> descriptor;
 };
 
 // Stripe layout of a file. One local target in this version.

@@ -1,4 +1,6 @@
 // lookup, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at a time).
+#include <algorithm>
+
 #include "meta/server.h"
 
 namespace forebay::meta {
@@ -27,6 +29,18 @@ Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::str
   return entry_of(inode);
 }
 
-void MetaServer::forget(InodeId id, uint64_t count) { inodes_.forget(id, count); }
+void MetaServer::forget(InodeId id, uint64_t count) {
+  const InodePtr inode = inodes_.find(id);
+  if (inode == nullptr) return;
+  bool discard = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->lookups -= std::min(count, inode->lookups);
+    if (inode->lookups > 0) return;
+    discard = inode->unlinked && inode->opens == 0;
+  }
+  if (discard) discard_copy(inode);
+  inodes_.release(inode);
+}
 
 }  // namespace forebay::meta

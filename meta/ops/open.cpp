@@ -15,7 +15,6 @@ bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  RETURN_IF_ERROR(refresh(inode));
   if (inode->is_directory()) return fail(EISDIR);
   if (!inode->is_file()) return fail(EINVAL);
   if (writes(flags)) {
@@ -43,6 +42,9 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
 Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool created) {
   const std::lock_guard open_lock(inode->open_mutex);
   ASSIGN_OR_RETURN([[maybe_unused]] const FdPtr fd, hold_fd(inode));
+  // No own change between the look and the target's note of the version: it would not be counted as ours.
+  const std::lock_guard change_lock(inode->change_mutex);
+  RETURN_IF_ERROR(refresh(inode));
   CachingFileRequest request;
   request.id = inode->id;
   request.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
@@ -67,24 +69,18 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
     RETURN_IF_ERROR(store_inode(inode));
   }
 
-  Result<ChunkState> state = fail(ESTALE);
-  constexpr int kMostTries = 8;  // the path may be renamed under us
-  for (int tries = 0; tries < kMostTries && !state; ++tries) {
-    request.source = ref_of(inode);
-    state = storage_.caching_file(request);
-    if (!state && state.error().code != ESTALE && state.error().code != ENOENT) break;
-  }
-  if (!state) return Failure(std::move(state).error());
+  ASSIGN_OR_RETURN(request.source, ref_of(inode));
+  ASSIGN_OR_RETURN(const ChunkState state, storage_.caching_file(request));
 
   OpenReply reply;
   {
     const std::lock_guard lock(inode->mutex);
     ++inode->opens;
     if (writes(flags)) ++inode->writers;
-    if (!(inode->mtime0 == state->mtime0)) {
-      inode->mtime0 = state->mtime0;
-      if (inode->cached && !state->complete) --cached_files_;
-      if (!state->complete) inode->cached = false;
+    if (!(inode->mtime0 == state.mtime0)) {
+      inode->mtime0 = state.mtime0;
+      if (inode->cached && !state.complete) --cached_files_;
+      if (!state.complete) inode->cached = false;
       ++inode->generation;
     }
     reply.keep_pages = inode->pages_of == inode->generation;
@@ -168,15 +164,13 @@ void MetaServer::release(InodeId id, int flags) {
     const std::lock_guard lock(inode->mutex);
     if (writes(flags)) --inode->writers;
     if (--inode->opens > 0) return;
-    discard = inode->unlinked;
+    discard = inode->unlinked && inode->lookups == 0;
     drop_copy = inode->drop_on_release && !inode->dirty && !inode->unlinked;
     inode->drop_on_release = false;
     if (!inode->unlinked) inode->fd.reset();
   }
   if (discard) {
-    scheduler_.remove(id);
     discard_copy(inode);
-    erase_row(inode);
   } else if (drop_copy) {
     (void)drop(id, UINT64_MAX);
   }

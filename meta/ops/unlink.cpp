@@ -41,7 +41,7 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
 void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name, bool gone) {
   if (victim.inode == nullptr) return;
   const InodePtr& inode = victim.inode;
-  bool stored = false, open = false, has_data = false;
+  bool stored = false, open = false, known = false, has_data = false;
   {
     const std::lock_guard lock(inode->mutex);
     stored = inode->stored;
@@ -53,6 +53,7 @@ void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std
       inode->validated_at = {};
     }
     open = inode->opens > 0;
+    known = inode->lookups > 0;
     has_data = inode->has_data;
     if ((!gone || !victim.last_link) && !open && !inode->is_directory()) inode->fd.reset();
   }
@@ -62,18 +63,19 @@ void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std
     return;
   }
   scheduler_.remove(inode->id);  // nothing to flush it to
-  if (open) {
-    storage_.source_unlinked(inode->id);
-  } else {
-    if (has_data) discard_copy(inode);
-    const std::lock_guard lock(inode->mutex);
-    if (inode->lookups == 0) inode->fd.reset();
-  }
+  evictor_.remove(inode->id);
   if (stored) erase_row(inode);
+  if (!has_data && !open) return;
+  if (open || known) {
+    storage_.source_unlinked(inode->id);  // until the last release() or forget()
+  } else {
+    discard_copy(inode);
+  }
 }
 
 // The data of a file that has no name any more, or never will.
 void MetaServer::discard_copy(const InodePtr& inode) {
+  scheduler_.remove(inode->id);
   evictor_.remove(inode->id);
   if (Status discarded = storage_.discard(inode->id); !discarded) {
     log(Module::kMeta).warn("inode {}: {}", inode->id, discarded.error().message());
@@ -83,6 +85,7 @@ void MetaServer::discard_copy(const InodePtr& inode) {
     if (inode->cached) --cached_files_;
     inode->has_data = inode->cached = inode->dirty = false;
   }
+  erase_row(inode);
   const std::lock_guard lock(dirty_mutex_);
   dirty_.erase(inode->id);
 }

@@ -10,6 +10,7 @@
 
 #include "core/fault/fault.h"
 #include "core/io.h"
+#include "core/log.h"
 #include "storage/server.h"
 
 namespace forebay::storage {
@@ -59,6 +60,12 @@ Result<FlushDataReply> StorageServer::flush_data(const FlushDataRequest& request
                       (file->expectation() == Expectation::kAttributes && before.version == same_but_ctime);
     if (!(before.version == version) && !ours && !request.overwrite && !fault_armed(Fault::kIgnoreConflict)) {
       reply.conflict = true;
+      log(Module::kStorage)
+          .info("inode {}: the outside is not what was cached: mtime differs by {} ns, ctime by {} ns, size by {} bytes",
+                request.id,
+                before.version.mtime.total_nanoseconds() - version.mtime.total_nanoseconds(),
+                before.version.ctime.total_nanoseconds() - version.ctime.total_nanoseconds(),
+                static_cast<int64_t>(before.version.size - version.size));
       return reply;
     }
     RETURN_IF_ERROR(file->create(file->identity));

@@ -1,8 +1,8 @@
 #include "bus_guard.h"
 
-#include <setjmp.h>
-#include <signal.h>
-#include <string.h>
+#include <csetjmp>
+#include <csignal>
+#include <cstring>
 
 namespace forebay::walk {
 namespace {

@@ -1,8 +1,8 @@
 #include "control.h"
 
-#include <errno.h>
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <system_error>
 
 namespace forebay::walk {

@@ -2,9 +2,10 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <string.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
+
+#include <cstring>
 
 #include "tree_scan.h"
 
@@ -84,7 +85,8 @@ class ThreadSaver {
 
   // The source of a copy has no name any more: its content is needed all the same.
   bool copy_source(const Op& op) {
-    const UniqueFd copy(::openat(walker_.model().thread_root(), kPendingName, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const UniqueFd copy(
+        ::openat(walker_.model().thread_root(), kPendingName, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     const int source = walker_.model().fd(op.slot2);
     const int64_t position = ::lseek(source, 0, SEEK_CUR);
     off_t from = 0;

@@ -31,7 +31,9 @@ std::string History::last(size_t count) const {
 }
 
 std::string History::about(const Op& op, uint64_t inode, size_t count) const {
-  auto same_place = [](const Place& a, const Place& b) { return !a.path.empty() && a.base == b.base && a.path == b.path; };
+  auto same_place = [](const Place& a, const Place& b) {
+    return !a.path.empty() && a.base == b.base && a.path == b.path;
+  };
   return lines(count, [&](const Record& record) {
     if (inode != 0 && record.inode == inode) return true;
     return same_place(record.op.place, op.place) || same_place(record.op.place2, op.place) ||

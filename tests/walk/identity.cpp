@@ -8,8 +8,7 @@ namespace forebay::walk {
 
 std::string Identity::check(uint64_t model, uint64_t subject) {
   const auto [known, is_new] = subject_of_.try_emplace(model, subject);
-  if (known->second != subject)
-    return fmt::format(" st_ino is {}, was {} (model's {})", subject, known->second, model);
+  if (known->second != subject) return fmt::format(" st_ino is {}, was {} (model's {})", subject, known->second, model);
   if (!is_new) return {};
   const auto [other, unused] = model_of_.try_emplace(subject, model);
   if (unused || other->second == model) return {};

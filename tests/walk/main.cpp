@@ -1,8 +1,8 @@
 // forebay_walk: a seeded random walk of file system calls on two directories that must always agree.
 #include <fmt/format.h>
-#include <signal.h>
 #include <sys/stat.h>
 
+#include <csignal>
 #include <exception>
 #include <random>
 #include <stdexcept>

@@ -1,13 +1,13 @@
 #include "mixture.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "text.h"
 
@@ -27,8 +27,8 @@ bool take_image(int fd, int64_t from, int64_t to, Image& image) {
   image.content.resize(static_cast<size_t>(std::max<int64_t>(0, std::min<int64_t>(status.st_size, to) - from)));
   size_t done = 0;
   while (done < image.content.size()) {
-    const ssize_t count = ::pread(fd, image.content.data() + done, image.content.size() - done,
-                                  from + static_cast<int64_t>(done));
+    const ssize_t count =
+        ::pread(fd, image.content.data() + done, image.content.size() - done, from + static_cast<int64_t>(done));
     if (count <= 0) return false;
     done += static_cast<size_t>(count);
   }
@@ -65,8 +65,8 @@ std::string check_mixture(const Image& before, const Image& after, const Image& 
 void adopt(int fd, const Image& subject, int64_t from, bool whole) {
   size_t done = 0;
   while (done < subject.content.size()) {
-    const ssize_t count = ::pwrite(fd, subject.content.data() + done, subject.content.size() - done,
-                                   from + static_cast<int64_t>(done));
+    const ssize_t count =
+        ::pwrite(fd, subject.content.data() + done, subject.content.size() - done, from + static_cast<int64_t>(done));
     if (count <= 0) break;
     done += static_cast<size_t>(count);
   }

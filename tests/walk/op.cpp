@@ -24,12 +24,14 @@ std::vector<const OpType*> join_tables() {
 
 std::string open_flags(int64_t flags) {
   static const std::pair<int64_t, const char*> kNames[] = {
-      {O_CREAT, "O_CREAT"},       {O_EXCL, "O_EXCL"},         {O_TRUNC, "O_TRUNC"},         {O_APPEND, "O_APPEND"},
-      {O_TMPFILE, "O_TMPFILE"},   {O_DIRECTORY, "O_DIRECTORY"}, {O_NOFOLLOW, "O_NOFOLLOW"}, {O_DIRECT, "O_DIRECT"},
-      {O_SYNC, "O_SYNC"},         {O_DSYNC, "O_DSYNC"},       {O_PATH, "O_PATH"},           {O_NONBLOCK, "O_NONBLOCK"},
+      {O_CREAT, "O_CREAT"},     {O_EXCL, "O_EXCL"},           {O_TRUNC, "O_TRUNC"},       {O_APPEND, "O_APPEND"},
+      {O_TMPFILE, "O_TMPFILE"}, {O_DIRECTORY, "O_DIRECTORY"}, {O_NOFOLLOW, "O_NOFOLLOW"}, {O_DIRECT, "O_DIRECT"},
+      {O_SYNC, "O_SYNC"},       {O_DSYNC, "O_DSYNC"},         {O_PATH, "O_PATH"},         {O_NONBLOCK, "O_NONBLOCK"},
       {O_CLOEXEC, "O_CLOEXEC"},
   };
-  std::string text = (flags & O_ACCMODE) == O_RDONLY ? "O_RDONLY" : (flags & O_ACCMODE) == O_WRONLY ? "O_WRONLY" : "O_RDWR";
+  std::string text = (flags & O_ACCMODE) == O_RDONLY   ? "O_RDONLY"
+                     : (flags & O_ACCMODE) == O_WRONLY ? "O_WRONLY"
+                                                       : "O_RDWR";
   flags &= ~int64_t{O_ACCMODE};
   for (const auto& [bits, name] : kNames) {
     if ((flags & bits) != bits) continue;

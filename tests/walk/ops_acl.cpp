@@ -1,8 +1,9 @@
 // POSIX access control lists, in the kernel's own form: set, get, remove; what they pass on shows in later creates.
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/posix_acl_xattr.h>
-#include <string.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "credentials.h"
 #include "planner.h"

@@ -1,10 +1,11 @@
 // stat in all its kinds, access, chmod, chown, utimensat, statfs.
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+
+#include <cerrno>
 
 #include "credentials.h"
 #include "planner.h"
@@ -27,9 +28,10 @@ void keep_stat(const struct stat& status, Outcome& outcome) {
 
 void run_stat(Side& side, const Op& op, Outcome& outcome) {
   struct stat status;
-  const bool good = op.slot >= 0 ? outcome.take(::fstat(side.fd(op.slot), &status))
-                                 : outcome.take(::fstatat(side.base(op.place), op.place.path.c_str(), &status,
-                                                          static_cast<int>(op.flags)));
+  const bool good =
+      op.slot >= 0
+          ? outcome.take(::fstat(side.fd(op.slot), &status))
+          : outcome.take(::fstatat(side.base(op.place), op.place.path.c_str(), &status, static_cast<int>(op.flags)));
   if (good) keep_stat(status, outcome);
 }
 
@@ -68,8 +70,8 @@ bool plan_access(Planner& p, Op& op) {
 }
 
 void run_access(Side& side, const Op& op, Outcome& outcome) {
-  outcome.take(::faccessat(side.base(op.place), op.place.path.c_str(), static_cast<int>(op.mode),
-                           static_cast<int>(op.flags)));
+  outcome.take(
+      ::faccessat(side.base(op.place), op.place.path.c_str(), static_cast<int>(op.mode), static_cast<int>(op.flags)));
 }
 
 bool plan_chmod(Planner& p, Op& op) {
@@ -97,9 +99,9 @@ bool plan_chown(Planner& p, Op& op) {
 void run_chown(Side& side, const Op& op, Outcome& outcome) {
   const auto uid = static_cast<uid_t>(op.uid);
   const auto gid = static_cast<gid_t>(op.gid);
-  outcome.take(op.slot >= 0 ? ::fchown(side.fd(op.slot), uid, gid)
-                            : ::fchownat(side.base(op.place), op.place.path.c_str(), uid, gid,
-                                         static_cast<int>(op.flags)));
+  outcome.take(op.slot >= 0
+                   ? ::fchown(side.fd(op.slot), uid, gid)
+                   : ::fchownat(side.base(op.place), op.place.path.c_str(), uid, gid, static_cast<int>(op.flags)));
 }
 
 void choose_time(Planner& p, int64_t& seconds, int64_t& nanoseconds) {
@@ -127,9 +129,9 @@ bool plan_utimens(Planner& p, Op& op) {
 
 void run_utimens(Side& side, const Op& op, Outcome& outcome) {
   const timespec times[2] = {{op.access_seconds, op.access_nanoseconds}, {op.modify_seconds, op.modify_nanoseconds}};
-  outcome.take(op.slot >= 0 ? ::futimens(side.fd(op.slot), times)
-                            : ::utimensat(side.base(op.place), op.place.path.c_str(), times,
-                                          static_cast<int>(op.flags)));
+  outcome.take(op.slot >= 0
+                   ? ::futimens(side.fd(op.slot), times)
+                   : ::utimensat(side.base(op.place), op.place.path.c_str(), times, static_cast<int>(op.flags)));
 }
 
 bool plan_statfs(Planner& p, Op& op) {

@@ -1,9 +1,9 @@
 // copy_file_range and sendfile between open files. The target is in `slot`, the source in `slot2`.
-#include <errno.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "planner.h"
 #include "side.h"
@@ -17,7 +17,8 @@ constexpr int64_t kExplicitTarget = 2;
 bool fits(const HandleInfo& handle) { return handle.is_file() && !handle.direct() && !handle.path_only(); }
 
 bool plan_slots(Planner& p, Op& op) {
-  op.slot = p.handles().pick(p.random(), [&](const HandleInfo& h) { return fits(h) && (h.writable() || h.readable()); });
+  op.slot =
+      p.handles().pick(p.random(), [&](const HandleInfo& h) { return fits(h) && (h.writable() || h.readable()); });
   op.slot2 = p.handles().pick(p.random(), fits);
   return op.slot >= 0 && op.slot2 >= 0;
 }
@@ -47,9 +48,9 @@ void run_copy_range(Side& side, const Op& op, Outcome& outcome) {
   off_t to = op.offset;
   int64_t left = op.length;
   do {
-    const ssize_t copied = ::copy_file_range(
-        side.fd(op.slot2), (op.flags & kExplicitSource) != 0 ? &from : nullptr, side.fd(op.slot),
-        (op.flags & kExplicitTarget) != 0 ? &to : nullptr, static_cast<size_t>(left), 0);
+    const ssize_t copied =
+        ::copy_file_range(side.fd(op.slot2), (op.flags & kExplicitSource) != 0 ? &from : nullptr, side.fd(op.slot),
+                          (op.flags & kExplicitTarget) != 0 ? &to : nullptr, static_cast<size_t>(left), 0);
     if (copied < 0) outcome.error = errno;
     if (copied <= 0) break;
     outcome.value += copied;

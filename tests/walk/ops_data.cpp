@@ -18,7 +18,8 @@ std::array<iovec, kMaxPieces> cut(char* buffer, int64_t length, int64_t pieces) 
   std::array<iovec, kMaxPieces> vectors{};
   int64_t done = 0;
   for (int64_t i = 0; i < pieces; ++i) {
-    const int64_t part = i + 1 == pieces ? length - done : (i == 0 ? std::min<int64_t>(length, 7) : (length - done) / 2);
+    const int64_t part =
+        i + 1 == pieces ? length - done : (i == 0 ? std::min<int64_t>(length, 7) : (length - done) / 2);
     vectors[static_cast<size_t>(i)] = {buffer + done, static_cast<size_t>(part)};
     done += part;
   }

@@ -1,11 +1,11 @@
 // Reading directories: whole, through an open handle, from remembered positions, and while they change.
-#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 
 #include "directory_reader.h"
@@ -41,8 +41,7 @@ void compare_inodes(int directory, const std::vector<DirectoryEntry>& entries, O
     struct stat status;
     if (::fstatat(directory, entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
     if (status.st_ino != entry.inode)
-      outcome.fault =
-          fmt::format("{}: d_ino is {}, st_ino {}", printable(entry.name), entry.inode, status.st_ino);
+      outcome.fault = fmt::format("{}: d_ino is {}, st_ino {}", printable(entry.name), entry.inode, status.st_ino);
   }
 }
 
@@ -105,7 +104,8 @@ bool plan_churn(Planner& p, Op& op) {
 std::string churn_name(int64_t number) { return fmt::format("churn-{}", number); }
 
 // Each entry that stayed all the time must come exactly once; the others may.
-void check_stable(const std::vector<DirectoryEntry>& before, const std::vector<DirectoryEntry>& seen, Outcome& outcome) {
+void check_stable(const std::vector<DirectoryEntry>& before, const std::vector<DirectoryEntry>& seen,
+                  Outcome& outcome) {
   std::map<std::string, int> count;
   for (const auto& entry : seen) ++count[entry.name];
   for (const auto& entry : before)

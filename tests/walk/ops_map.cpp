@@ -1,10 +1,10 @@
 // Shared mappings: short ones made for one access, and long ones that outlive other operations on their file.
-#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "bus_guard.h"
 #include "planner.h"

@@ -1,9 +1,10 @@
 // mkdir, rmdir, unlink, rename in all its kinds, link.
-#include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
 
 #include "planner.h"
 #include "side.h"
@@ -55,7 +56,10 @@ void run_unlink(Side& side, const Op& op, Outcome& outcome) {
 
 bool plan_rename(Planner& p, Op& op) {
   const int64_t kind = p.random().below(100);
-  op.flags = kind < 65 ? 0 : kind < 80 ? RENAME_NOREPLACE : kind < 99 ? RENAME_EXCHANGE : RENAME_EXCHANGE | RENAME_NOREPLACE;
+  op.flags = kind < 65   ? 0
+             : kind < 80 ? RENAME_NOREPLACE
+             : kind < 99 ? RENAME_EXCHANGE
+                         : RENAME_EXCHANGE | RENAME_NOREPLACE;
   op.place = p.random().percent(85) ? p.existing() : p.any();
   op.place2 = op.flags == RENAME_EXCHANGE || p.random().percent(45) ? p.any() : p.fresh();
   if (p.random().percent(2)) op.place2 = {op.place.base, op.place.path + "/b"};

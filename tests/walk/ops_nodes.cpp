@@ -38,7 +38,8 @@ bool plan_symlink(Planner& p, Op& op) {
   } else if (kind < 90) {
     op.value = "/nonexistent-forebay-walk/x";
   } else if (kind < 99) {  // bytes that need not be text, nor a path that can be
-    op.value = std::string(static_cast<size_t>(1 + p.random().below(900)), static_cast<char>(0x81 + p.random().below(60)));
+    op.value =
+        std::string(static_cast<size_t>(1 + p.random().below(900)), static_cast<char>(0x81 + p.random().below(60)));
   } else if (p.features().long_link) {
     op.value = p.random().percent(50) ? "" : std::string(static_cast<size_t>(4090 + p.random().below(10)), 's');
   }

@@ -45,8 +45,7 @@ void run_open(Side& side, const Op& op, Outcome& outcome) {
 void remember_handle(Planner& p, int slot, int64_t flags, const std::string& path) {
   struct stat status;
   if (::fstat(p.model().fd(slot), &status) != 0) return;
-  p.handles()[slot] = {
-      .open = true, .flags = flags, .type = status.st_mode, .inode = status.st_ino, .path = path};
+  p.handles()[slot] = {.open = true, .flags = flags, .type = status.st_mode, .inode = status.st_ino, .path = path};
 }
 
 void settle_open(Planner& p, const Op& op, const Outcome& outcome) {
@@ -106,9 +105,8 @@ void settle_dup(Planner& p, const Op& op, const Outcome& outcome) {
 // O_APPEND on and off under an open handle.
 bool plan_setfl(Planner& p, Op& op) {
   if (!p.features().o_append) return false;
-  op.slot = p.handles().pick(p.random(), [](const HandleInfo& handle) {
-    return handle.is_file() && !handle.direct() && !handle.path_only();
-  });
+  op.slot = p.handles().pick(
+      p.random(), [](const HandleInfo& handle) { return handle.is_file() && !handle.direct() && !handle.path_only(); });
   if (op.slot < 0) return false;
   op.flags = O_NONBLOCK | (p.random().percent(50) ? O_APPEND : 0);
   return true;

@@ -1,9 +1,9 @@
 // lseek to absolute and relative positions, SEEK_DATA and SEEK_HOLE.
-#include <errno.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "options.h"

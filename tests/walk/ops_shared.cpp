@@ -1,9 +1,9 @@
 // What threads do at once to the same files and directories, without being able to disturb each other.
-#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "directory_reader.h"
 #include "planner.h"
@@ -28,8 +28,8 @@ bool plan_stripe(Planner& p, Op& op) {
 }
 
 void run_stripe_write(Side& side, const Op& op, Outcome& outcome) {
-  outcome.take(::pwrite(side.shared().stripes.get(), side.scratch().content(op.key, op.length), static_cast<size_t>(op.length),
-                        op.offset));
+  outcome.take(::pwrite(side.shared().stripes.get(), side.scratch().content(op.key, op.length),
+                        static_cast<size_t>(op.length), op.offset));
 }
 
 void run_stripe_read(Side& side, const Op& op, Outcome& outcome) {

@@ -17,7 +17,8 @@ bool plan_target(Planner& p, Op& op) {
 }
 
 std::string choose_name(Planner& p) {
-  static const std::string kNames[] = {"user.a", "user.b", "user.color", "user.\xff\xfe", "user." + std::string(250, 'n')};
+  static const std::string kNames[] = {"user.a", "user.b", "user.color", "user.\xff\xfe",
+                                       "user." + std::string(250, 'n')};
   static const std::string kBad[] = {"user.", "bogus.name", "user." + std::string(251, 'n'), "user.none"};
   return p.random().percent(5) ? p.random().pick(kBad) : p.random().pick(kNames);
 }

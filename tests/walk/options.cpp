@@ -15,13 +15,13 @@ namespace {
 
 const std::map<std::string, bool Features::*>& feature_table() {
   static const std::map<std::string, bool Features::*> table = {
-      {"o_direct", &Features::o_direct},           {"o_tmpfile", &Features::o_tmpfile},
-      {"o_sync", &Features::o_sync},               {"o_append", &Features::o_append},
-      {"other_user", &Features::other_user},       {"deep_path", &Features::deep_path},
-      {"long_name", &Features::long_name},         {"negative_time", &Features::negative_time},
-      {"device", &Features::device},               {"suid", &Features::suid},
-      {"shared", &Features::shared},               {"verify", &Features::verify},
-      {"big_xattr", &Features::big_xattr},         {"long_link", &Features::long_link},
+      {"o_direct", &Features::o_direct},     {"o_tmpfile", &Features::o_tmpfile},
+      {"o_sync", &Features::o_sync},         {"o_append", &Features::o_append},
+      {"other_user", &Features::other_user}, {"deep_path", &Features::deep_path},
+      {"long_name", &Features::long_name},   {"negative_time", &Features::negative_time},
+      {"device", &Features::device},         {"suid", &Features::suid},
+      {"shared", &Features::shared},         {"verify", &Features::verify},
+      {"big_xattr", &Features::big_xattr},   {"long_link", &Features::long_link},
   };
   return table;
 }
@@ -88,8 +88,7 @@ const std::map<std::string, std::function<void(Options&)>>& flag_options() {
       {"--no-dir-nlink", [](Options& o) { o.dir_nlink = false; }},
       {"--no-mtime", [](Options& o) { o.mtime = false; }},
       {"--no-dir-mtime", [](Options& o) { o.dir_mtime = false; }},
-      {"--foreign",
-       [](Options& o) { o.dir_mtime = o.features.big_xattr = o.features.long_link = false; }},
+      {"--foreign", [](Options& o) { o.dir_mtime = o.features.big_xattr = o.features.long_link = false; }},
       {"--mtime", [](Options& o) { o.exact_mtime = true; }},
       {"--strict-holes", [](Options& o) { o.strict_holes = true; }},
       {"--allow-unsupported", [](Options& o) { o.allow_unsupported = true; }},

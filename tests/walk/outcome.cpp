@@ -1,9 +1,9 @@
 #include "outcome.h"
 
-#include <errno.h>
 #include <fmt/format.h>
 #include <sys/sysmacros.h>
 
+#include <cerrno>
 #include <cstdlib>
 
 #include "identity.h"
@@ -15,7 +15,8 @@ namespace {
 bool set_by_walk(const FileStat& stat) { return stat.mtime_seconds < kMarkerLimit; }
 
 bool mtime_agrees(const FileStat& subject, const FileStat& model, const StatRules& rules) {
-  const bool equal = subject.mtime_seconds == model.mtime_seconds && subject.mtime_nanoseconds == model.mtime_nanoseconds;
+  const bool equal =
+      subject.mtime_seconds == model.mtime_seconds && subject.mtime_nanoseconds == model.mtime_nanoseconds;
   if (equal || !rules.mtime || (S_ISDIR(model.mode) && !rules.dir_mtime)) return true;
   if (rules.open_mtimes != nullptr && rules.open_mtimes->contains(model.inode)) return true;
   // Pipes and devices: the kernel stamps the in-core inode only.

@@ -16,8 +16,8 @@ constexpr uint64_t kRescanAfter = 40;
 constexpr uint64_t kRescanAlways = 500;
 
 std::vector<std::string> name_pool(bool long_names) {
-  std::vector<std::string> names = {"a",  "b",   "c",    "d",       "e.txt",      "dir1", "dir2",
-                                    "x y", "-r", "new\nline", "\xc3\xa4\xc3\xb6", "..."};
+  std::vector<std::string> names = {
+      "a", "b", "c", "d", "e.txt", "dir1", "dir2", "x y", "-r", "new\nline", "\xc3\xa4\xc3\xb6", "..."};
   if (long_names) {
     names.push_back(std::string(255, 'L'));
     // 255 bytes that are not UTF-8.

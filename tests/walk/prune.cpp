@@ -16,8 +16,7 @@ constexpr int64_t kMostBytes = 64 << 20;
 constexpr int kMostSteps = 400;
 
 bool is_within(const Place& place, const Place& directory) {
-  return place.base == directory.base &&
-         (place.path == directory.path || place.path.starts_with(directory.path + "/"));
+  return place.base == directory.base && (place.path == directory.path || place.path.starts_with(directory.path + "/"));
 }
 
 Op removal(const TreeEntry& entry) {

@@ -40,9 +40,7 @@ class Random {
   }
 
   // A number in [0, bound); 0 if the bound is.
-  int64_t below(int64_t bound) {
-    return bound <= 0 ? 0 : static_cast<int64_t>(next() % static_cast<uint64_t>(bound));
-  }
+  int64_t below(int64_t bound) { return bound <= 0 ? 0 : static_cast<int64_t>(next() % static_cast<uint64_t>(bound)); }
   bool percent(int probability) { return below(100) < probability; }
   bool per_mille(int probability) { return below(1000) < probability; }
 

@@ -1,6 +1,5 @@
 #include "session.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <stdexcept>
 #include <system_error>
@@ -159,7 +159,7 @@ int compare_trees(const Options& options, const std::string& first, const std::s
   const UniqueFd two = open_directory(AT_FDCWD, second);
   CompareRules rules{.stat = {.dir_nlink = options.dir_nlink,
                               .mtime = options.mtime,
-.dir_mtime = options.dir_mtime,
+                              .dir_mtime = options.dir_mtime,
                               .exact_mtime = options.exact_mtime,
                               .mtime_slack = options.mtime_slack,
                               .open_mtimes = nullptr,

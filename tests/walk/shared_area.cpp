@@ -1,11 +1,11 @@
 #include "shared_area.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <stdexcept>
 #include <system_error>
@@ -78,8 +78,8 @@ std::vector<std::string> read_records(const Side& side, std::vector<std::string>
   for (size_t at = 0; at < content.size(); at += kRecordBytes) {
     std::string record = content.substr(at, kRecordBytes);
     if (!is_record(record))
-      faults.push_back(fmt::format("shared/append of the {}: no whole record at {}: {}", side.label(), at,
-                                   printable(record)));
+      faults.push_back(
+          fmt::format("shared/append of the {}: no whole record at {}: {}", side.label(), at, printable(record)));
     records.push_back(std::move(record));
   }
   std::sort(records.begin(), records.end());

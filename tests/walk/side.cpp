@@ -1,13 +1,13 @@
 #include "side.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <system_error>
 

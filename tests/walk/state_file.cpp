@@ -79,8 +79,7 @@ SavedWalk load_state(const std::string& path, Options& options) {
     throw std::runtime_error(path + ": no state file of a walk");
   SavedWalk saved;
   while (std::getline(in, line)) read_line(line, saved, options);
-  if (saved.threads.size() != static_cast<size_t>(options.threads))
-    throw std::runtime_error(path + ": incomplete");
+  if (saved.threads.size() != static_cast<size_t>(options.threads)) throw std::runtime_error(path + ": incomplete");
   return saved;
 }
 

@@ -1,11 +1,11 @@
 #include "text.h"
 
 #include <fmt/format.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace forebay::walk {
 
@@ -43,8 +43,7 @@ std::string to_hex(std::string_view bytes) {
 std::string from_hex(std::string_view text) {
   auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
   std::string bytes;
-  for (size_t i = 0; i + 1 < text.size(); i += 2)
-    bytes += static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1]));
+  for (size_t i = 0; i + 1 < text.size(); i += 2) bytes += static_cast<char>(digit(text[i]) * 16 + digit(text[i + 1]));
   return bytes;
 }
 

@@ -1,13 +1,13 @@
 #include "tree_compare.h"
 
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <map>
 

@@ -1,11 +1,12 @@
 #include "walker.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
 
 #include "shared_area.h"
 #include "text.h"
@@ -96,7 +97,7 @@ bool Walker::is_death(const Op& op) const {
 StatRules Walker::stat_rules() {
   return {.dir_nlink = options_.dir_nlink,
           .mtime = options_.mtime,
-.dir_mtime = options_.dir_mtime,
+          .dir_mtime = options_.dir_mtime,
           .mtime_slack = options_.mtime_slack,
           .open_mtimes = &open_mtimes_,
           .identity = &identity_};
@@ -161,7 +162,7 @@ std::vector<std::string> Walker::compare_all(bool& subject_alive) {
 std::vector<std::string> Walker::compare_shared(bool& subject_alive) {
   const CompareRules rules{.stat = {.dir_nlink = options_.dir_nlink,
                                     .mtime = options_.mtime,
-.dir_mtime = options_.dir_mtime,
+                                    .dir_mtime = options_.dir_mtime,
                                     .mtime_slack = options_.mtime_slack,
                                     .open_mtimes = nullptr,
                                     .identity = nullptr},

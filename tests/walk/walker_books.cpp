@@ -1,8 +1,9 @@
 // The walker's books on inodes: which operation is about which, when one is gone, whose mtime is open.
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+
+#include <cstring>
 
 #include "walker.h"
 

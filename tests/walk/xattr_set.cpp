@@ -1,9 +1,9 @@
 #include "xattr_set.h"
 
-#include <errno.h>
 #include <fmt/format.h>
 #include <sys/xattr.h>
 
+#include <cerrno>
 #include <vector>
 
 #include "text.h"
