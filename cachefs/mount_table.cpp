@@ -9,6 +9,7 @@
 #include <climits>
 #include <cstdlib>
 #include <memory>
+#include <ranges>
 
 #include "core/unique_fd.h"
 
@@ -91,8 +92,8 @@ Result<std::vector<MountEntry>> read_mount_table() {
 }
 
 std::optional<MountEntry> find_mount_at(const std::vector<MountEntry>& table, std::string_view mountpoint) {
-  for (auto entry = table.rbegin(); entry != table.rend(); ++entry) {
-    if (entry->mountpoint == mountpoint) return *entry;
+  for (const MountEntry& entry : std::views::reverse(table)) {
+    if (entry.mountpoint == mountpoint) return entry;
   }
   return std::nullopt;
 }

@@ -87,6 +87,10 @@ Status send_control(int fd, const std::string& path, ControlAction action, uint3
 Result<nlohmann::ordered_json> read_facts(const std::string& path, const char* attribute) {
   RETURN_IF_ERROR(cachefs::find_mount_of(path));
   RETURN_IF_ERROR(check_type(path));
+  return read_facts_inside(path, attribute);
+}
+
+Result<nlohmann::ordered_json> read_facts_inside(const std::string& path, const char* attribute) {
   std::string text(4096, '\0');
   for (;;) {
     const ssize_t got = ::lgetxattr(path.c_str(), attribute, text.data(), text.size());
@@ -105,6 +109,11 @@ Result<nlohmann::ordered_json> read_facts(const std::string& path, const char* a
 uint64_t fact_number(const nlohmann::ordered_json& facts, const char* key) {
   const auto found = facts.find(key);
   return found != facts.end() && found->is_number_unsigned() ? found->get<uint64_t>() : 0;
+}
+
+bool fact_flag(const nlohmann::ordered_json& facts, const char* key) {
+  const auto found = facts.find(key);
+  return found != facts.end() && found->is_boolean() && found->get<bool>();
 }
 
 }  // namespace forebay::cli

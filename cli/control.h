@@ -29,7 +29,13 @@ Status send_control(int fd, const std::string& path, cachefs::ControlAction acti
 // object.
 Result<nlohmann::ordered_json> read_facts(const std::string& path, const char* attribute);
 
+// The same for a path that is known to lie in a mount. Errno of lgetxattr(2), EPROTO.
+Result<nlohmann::ordered_json> read_facts_inside(const std::string& path, const char* attribute);
+
 // The number at `key`; 0 when there is none.
 uint64_t fact_number(const nlohmann::ordered_json& facts, const char* key);
+
+// Whether `key` is there and true.
+bool fact_flag(const nlohmann::ordered_json& facts, const char* key);
 
 }  // namespace forebay::cli

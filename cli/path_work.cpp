@@ -108,12 +108,20 @@ class PathRun {
   }
 
   Status ask(const std::string& path, const Watcher& watcher) {
+    // Opening a file may begin to fetch it.
+    if (command_.only_present && nothing_present(path)) return {};
     ASSIGN_OR_RETURN(const UniqueFd file, open_for_control(path));
-    if (command_.whole_directories) RETURN_IF_ERROR(settle(file.get(), path));
+    if (command_.settles) RETURN_IF_ERROR(settle(file.get(), path));
     for (const cachefs::ControlAction step : command_.steps) {
       RETURN_IF_ERROR(run_control(file.get(), path, step, watcher));
     }
     return {};
+  }
+
+  static bool nothing_present(const std::string& path) {
+    const auto facts = read_facts_inside(path, cachefs::kXattrStat);
+    return facts && fact_number(*facts, "present_bytes") == 0 && !fact_flag(*facts, "cached") &&
+           !fact_flag(*facts, "dirty");
   }
 
   // Pages that were changed through a mapping are still the kernel's: what shall leave the cache must be in it first.

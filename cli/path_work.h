@@ -18,6 +18,10 @@ struct PathCommand {
   std::vector<cachefs::ControlAction> steps;
   // Whether the mount does a whole directory in one request; otherwise the command walks it and asks for each file.
   bool whole_directories = false;
+  // Whether pages that the kernel has not written yet must be in the cache first.
+  bool settles = false;
+  // Whether there is nothing to do for files of which the cache has nothing.
+  bool only_present = false;
 };
 
 // Declares `forebay NAME PATH... [-r]`.

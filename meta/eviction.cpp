@@ -48,9 +48,7 @@ Result<uint64_t> MetaServer::drop(InodeId id, uint64_t bytes) {
   uint64_t freed = 0;
   {
     const std::lock_guard open_lock(inode->open_mutex);
-    // A copy whose external file is gone can go as a whole, too.
-    const Result<ExternalRef> source = ref_of(inode);
-    ASSIGN_OR_RETURN(freed, storage_.drop(id, source ? *source : ExternalRef{}, bytes));
+    ASSIGN_OR_RETURN(freed, storage_.drop(id, bytes));
     ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
     const std::lock_guard lock(inode->mutex);
     if (inode->cached && !state.complete) --cached_files_;

@@ -55,7 +55,8 @@ struct Inode {
   // A flush changes the external ctime, which is no change that an application made: while the external ctime is
   // mtime0's, this is the one to show. Zero: the external one.
   FileTime shown_ctime;
-  bool flushing = false;      // what the outside looks like now is our own doing
+  // What the outside looks like now is our own doing: a flush, another own change.
+  bool flushing = false, changing = false;
   uint64_t dirty_epoch = 0;   // grows with each change from clean to dirty
   uint64_t generation = 1;    // grows when the copy is replaced by another version
   uint64_t pages_of = 0;      // the generation that the client's page cache is of

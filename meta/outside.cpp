@@ -99,13 +99,19 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
     const std::lock_guard lock(inode->mutex);
     if (inode->changes != changes) return;
     inode->validated_at = std::chrono::steady_clock::now();
-    if (inode->flushing) return;
+    if (inode->flushing) {
+      inode->attributes.mode = probe.attributes.mode;
+      inode->attributes.uid = probe.attributes.uid;
+      inode->attributes.gid = probe.attributes.gid;
+      inode->attributes.link_count = probe.attributes.link_count;
+      return;
+    }
     inode->attributes = probe.attributes;
     inode->seen = probe.version;
     if (inode->shown_ctime != FileTime{} && probe.version.ctime == inode->mtime0.ctime) {
       inode->attributes.ctime = inode->shown_ctime;
     }
-    check_copy = inode->has_data && inode->opens > 0 && !(inode->mtime0 == probe.version);
+    check_copy = inode->has_data && inode->opens > 0 && !inode->changing && !(inode->mtime0 == probe.version);
   }
   // The copy of a file that nobody has open is looked at when it is opened.
   if (!check_copy) return;

@@ -7,10 +7,18 @@ namespace forebay::meta {
 
 Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std::function<Status()>& change) {
   const std::lock_guard change_lock(inode->change_mutex);
+  struct Changing {
+    Inode& inode;
+    ~Changing() {
+      const std::lock_guard lock(inode.mutex);
+      inode.changing = false;
+    }
+  } const changing{*inode};
   bool has_copy = false, dirty = false;
   {
     const std::lock_guard lock(inode->mutex);
     has_copy = inode->has_data || (inode->opens > 0 && inode->is_file());
+    inode->changing = true;
     dirty = inode->dirty;
   }
   FdPtr fd;  // not by name: the change may be a rename
@@ -47,9 +55,14 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
     const std::lock_guard lock(inode->mutex);
     inode->mtime0 = now;
     inode->shown_ctime = {};
-    if (after && inode->flushing) inode->attributes = after->attributes;
   }
-  if (after) take_over(inode, *after, changes);
+  if (!after) return changed;
+  take_over(inode, *after, changes);
+  const std::lock_guard lock(inode->mutex);
+  if (inode->flushing) {  // take_over() leaves the times alone then; this change is not the flush's
+    inode->attributes.ctime = after->attributes.ctime;
+    if (sets_mtime) inode->attributes.mtime = after->attributes.mtime;
+  }
   return changed;
 }
 

@@ -77,6 +77,7 @@ class MetaServer final : public MetaService {
   Status mark_dirty(InodeId id) override;
   Status after_write(InodeId id) override;
   Result<Validator> revalidate(InodeId id) override;
+  Result<ExternalRef> locate(InodeId id) override;
   void report_complete(InodeId id) override;
   Status make_room(InodeId id, uint64_t bytes) override;
 

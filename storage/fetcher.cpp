@@ -66,7 +66,7 @@ void Fetcher::run() {
 
 bool Fetcher::pick(ChunkFile& file, uint64_t* chunk) {
   const std::lock_guard fetch_lock(file.fetch_mutex);
-  if (file.opens == 0 || file.source == nullptr) return false;
+  if (file.opens == 0) return false;
   const std::shared_lock lock(file.mutex);
   const uint64_t chunk_size = file.layout.chunk_size_bytes;
   // A file that is large against the cache is fetched within a window in front of its reader, others whole.

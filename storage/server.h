@@ -59,7 +59,7 @@ class StorageServer final : public StorageService {
   Status set_version(InodeId id, const Validator& to) override;
   Result<bool> outside_changed(InodeId id, const Validator& now) override;
   void source_unlinked(InodeId id) override;
-  Result<uint64_t> drop(InodeId id, const ExternalRef& source, uint64_t bytes) override;
+  Result<uint64_t> drop(InodeId id, uint64_t bytes) override;
   Status discard(InodeId id) override;
   Status revert(InodeId id, const Validator& version) override;
   SpaceReport space() override;
@@ -85,7 +85,8 @@ class StorageServer final : public StorageService {
   // Brings one chunk here; waits when somebody else is at it.
   Status fetch_chunk(ChunkFile& file, uint64_t chunk);
   Status fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, const Source& source, const Validator& version);
-  Status open_source(ChunkFile& file, const ExternalRef& ref);
+  // The external file, opened if it is not; `ref` says where it is, otherwise the metadata server is asked.
+  Result<std::shared_ptr<Source>> source_of(ChunkFile& file, const ExternalRef* ref = nullptr);
   Status restart(ChunkFile& file);
   void finish_if_complete(ChunkFile& file);
   Result<size_t> read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer);

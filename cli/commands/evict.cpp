@@ -10,7 +10,8 @@ void add_evict(CLI::App& app, Action& action) {
                                "  forebay evict /fast/old\n\n"
                                "The files stay where they are and are fetched again when they are read.",
                     .steps = {cachefs::ControlAction::kEvict},
-                    .whole_directories = true});
+                    .settles = true,
+                    .only_present = true});
 }
 
 }  // namespace forebay::cli

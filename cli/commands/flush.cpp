@@ -10,7 +10,8 @@ void add_flush(CLI::App& app, Action& action) {
                                "  forebay flush /fast/results && echo everything is out\n\n"
                                "The exit status is 0 only if all of it is there. The data stays in the cache, too.",
                     .steps = {cachefs::ControlAction::kFlush},
-                    .whole_directories = true});
+                    .whole_directories = true,
+                    .settles = true});
 }
 
 }  // namespace forebay::cli

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <ranges>
 
 #include "cachefs/cache_directory.h"
 #include "cachefs/mount_table.h"
@@ -73,7 +74,7 @@ Status serve(const Options& options, const std::function<void()>& ready) {
   if (!status && !mounted) {
     // Nothing came of it: nothing is left behind.
     if (made_log) ::unlink(log.c_str());
-    for (auto directory = made.rbegin(); directory != made.rend(); ++directory) ::rmdir(directory->c_str());
+    for (const std::string& directory : std::views::reverse(made)) ::rmdir(directory.c_str());
   }
   return status;
 }

@@ -33,11 +33,6 @@ std::string time_text(int64_t ns) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S}.{:09}", parts, rest);
 }
 
-bool flag(const Json& facts, const char* key) {
-  const auto found = facts.find(key);
-  return found != facts.end() && found->is_boolean() && found->get<bool>();
-}
-
 std::string targets_text(const Json& layout) {
   const auto targets = layout.find("targets");
   if (targets == layout.end() || !targets->is_array() || targets->empty()) return "no target";
@@ -54,14 +49,14 @@ void print_facts(const std::string& path, const Json& facts) {
   }
   const uint64_t size = fact_number(facts, "size"), present = fact_number(facts, "present_bytes");
   fmt::print("{}\n", one_line(path));
-  fmt::print("  cached   {} ({} of {} present)\n", flag(facts, "cached") ? "yes" : "no", format_bytes(present),
+  fmt::print("  cached   {} ({} of {} present)\n", fact_flag(facts, "cached") ? "yes" : "no", format_bytes(present),
              format_bytes(size));
-  if (flag(facts, "dirty")) {
+  if (fact_flag(facts, "dirty")) {
     fmt::print("  dirty    yes, {} still to flush\n", format_bytes(fact_number(facts, "dirty_bytes")));
   } else {
     fmt::print("  dirty    no\n");
   }
-  fmt::print("  pinned   {}\n", flag(facts, "pinned") ? "yes" : "no");
+  fmt::print("  pinned   {}\n", fact_flag(facts, "pinned") ? "yes" : "no");
   const auto mtime0 = facts.find("mtime0_ns");
   const bool known = mtime0 != facts.end() && mtime0->is_number_integer() && mtime0->get<int64_t>() != 0;
   fmt::print("  mtime0   {}\n", known ? time_text(mtime0->get<int64_t>()) : "-");

@@ -94,7 +94,7 @@ Status give_up_dirty_data(const Mount& mount) {
 }
 
 Status take_away(const Mount& mount, bool discard) {
-  const Status detached = cachefs::detach_mount(mount.path, false);
+  Status detached = cachefs::detach_mount(mount.path, false);
   if (detached) return {};
   // It stays, so its data shall be flushed again.
   if (const auto root = open_for_control(mount.path); discard && root) {

@@ -156,6 +156,8 @@ class MetaService {
   virtual Status after_write(InodeId id) = 0;
   // The external file is not what it was when its fetch began: look again, and say what it is now.
   virtual Result<Validator> revalidate(InodeId id) = 0;
+  // Where the external file is now. ESTALE when it is gone.
+  virtual Result<ExternalRef> locate(InodeId id) = 0;
   // All of the file is present now.
   virtual void report_complete(InodeId id) = 0;
   // A target is full: frees at least `bytes` for `id`, or says why that can't be done (ENOSPC, or the flush's error).

@@ -140,8 +140,8 @@ class StorageService {
   virtual void source_unlinked(InodeId id) = 0;
 
   // Drops clean present bytes of an open file (at most `bytes`), or the chunk file of a closed clean one. Returns the
-  // bytes freed. Never drops dirty data. `source`: where missing bytes of an open file will come from again.
-  virtual Result<uint64_t> drop(InodeId id, const ExternalRef& source, uint64_t bytes) = 0;
+  // bytes freed. Never drops dirty data.
+  virtual Result<uint64_t> drop(InodeId id, uint64_t bytes) = 0;
 
   // Forgets the file and removes its chunk file, dirty or not: the external file was unlinked, or lost a conflict.
   virtual Status discard(InodeId id) = 0;

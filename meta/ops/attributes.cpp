@@ -47,17 +47,20 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
     RETURN_IF_ERROR(strip_privileges(caller, id, change.strip_set_id_bits));
     RETURN_IF_ERROR(set_size(caller, inode, change.size));
   }
-  if (change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime) {
+  const bool sets_other =
+      change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime;
+  // A change of nothing is how the kernel says that setuid bits must go: before a write, or for chown(-1, -1).
+  if (!change.set_size && !sets_other) RETURN_IF_ERROR(strip_privileges(caller, id, true));
+  if (sets_other) {
     ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
-    RETURN_IF_ERROR(own_change(inode, change.set_mtime, [&] { return change_outside(caller, fd->get(), change); }));
-    if (change.set_mtime) {
-      // Of a dirty file the mtime is that of its data here; the flush takes it out.
-      std::unique_lock lock(inode->mutex);
-      const FileTime mtime = inode->attributes.mtime;
-      const bool dirty = inode->dirty;
-      lock.unlock();
-      if (dirty) RETURN_IF_ERROR(storage_.set_mtime(id, mtime));
-    }
+    const Status changed = own_change(inode, change.set_mtime, [&]() -> Status {
+      RETURN_IF_ERROR(change_outside(caller, fd->get(), change));
+      if (!change.set_mtime || !inode->is_file()) return {};
+      // Of a dirty file the mtime is that of its data here, and the end of a flush, which waits for us, takes it out.
+      ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(fd->get()));
+      return storage_.set_mtime(id, probe.attributes.mtime);
+    });
+    RETURN_IF_ERROR(changed);
   }
   RETURN_IF_ERROR(refresh(inode));
   const EntryReply entry = entry_of(inode);

@@ -16,6 +16,11 @@ void MetaServer::report_complete(InodeId id) {
   used(*found);
 }
 
+Result<ExternalRef> MetaServer::locate(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  return ref_of(inode);
+}
+
 Result<Validator> MetaServer::revalidate(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));

@@ -4,7 +4,7 @@
 
 namespace forebay::storage {
 
-Result<uint64_t> StorageServer::drop(InodeId id, const ExternalRef& source, uint64_t bytes) {
+Result<uint64_t> StorageServer::drop(InodeId id, uint64_t bytes) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   bool open = false;
   {
@@ -12,7 +12,7 @@ Result<uint64_t> StorageServer::drop(InodeId id, const ExternalRef& source, uint
     open = file->opens > 0;
   }
   // What is dropped under an open file is read from outside again, also when it is unlinked by then.
-  if (open) RETURN_IF_ERROR(open_source(*file, source));
+  if (open) RETURN_IF_ERROR(source_of(*file));
 
   const std::lock_guard fetch_lock(file->fetch_mutex);
   const std::unique_lock lock(file->mutex);

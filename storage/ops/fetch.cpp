@@ -45,7 +45,6 @@ Status StorageServer::fetch_all(InodeId id, std::chrono::milliseconds limit) {
 }
 
 Status StorageServer::fetch_chunk(ChunkFile& file, uint64_t chunk) {
-  std::shared_ptr<Source> source;
   {
     std::unique_lock lock(file.fetch_mutex);
     if (file.in_flight.contains(chunk)) {  // somebody is at it; the caller looks again afterwards
@@ -53,12 +52,11 @@ Status StorageServer::fetch_chunk(ChunkFile& file, uint64_t chunk) {
       return fetcher_.stopped() ? Status(fail(ECANCELED)) : Status{};
     }
     if (file.restarts > kMostRestarts) return fail(EAGAIN, "inode {}: changes while it is fetched", file.id());
-    source = file.source;
     file.in_flight.insert(chunk);
   }
 
   const Status done = [&]() -> Status {
-    if (source == nullptr) return fail(ESTALE, "inode {}: the external file is gone", file.id());
+    ASSIGN_OR_RETURN(const std::shared_ptr<Source> source, source_of(file));
     const uint64_t begin = chunk * file.layout.chunk_size_bytes;
     std::vector<Extent> missing;
     Validator version;

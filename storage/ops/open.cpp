@@ -9,6 +9,17 @@
 #include "storage/server.h"
 
 namespace forebay::storage {
+namespace {
+
+void log_difference(InodeId id, const Validator& ours, const Validator& theirs) {
+  log(Module::kStorage)
+      .info("inode {}: the outside changed, the copy is dropped: mtime differs by {} ns, ctime by {} ns, size by {}", id,
+            theirs.mtime.total_nanoseconds() - ours.mtime.total_nanoseconds(),
+            theirs.ctime.total_nanoseconds() - ours.ctime.total_nanoseconds(),
+            static_cast<int64_t>(theirs.size - ours.size));
+}
+
+}  // namespace
 
 Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
@@ -21,7 +32,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     const bool same = file->version() == request.version || fault_armed(Fault::kSkipValidation);
     const bool ours = file->expectation() != Expectation::kNothing;  // the change is our own, cut short by a crash
     if (!file->exists() || (!same && !file->dirty() && !file->flushing() && !ours)) {
-      if (file->exists()) log(Module::kStorage).info("inode {}: the outside changed, the copy is dropped", request.id);
+      if (file->exists()) log_difference(request.id, file->version(), request.version);
       RETURN_IF_ERROR(file->reset(request.version));
     } else if (!same && ours && !file->dirty()) {
       RETURN_IF_ERROR(file->set_version(request.version));
@@ -29,7 +40,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     needs_source = !file->complete() && !file->source_gone;
     state = file->state();
   }
-  if (needs_source) RETURN_IF_ERROR(open_source(*file, request.source));
+  if (needs_source) RETURN_IF_ERROR(source_of(*file, &request.source));
 
   {
     const std::lock_guard lock(file->fetch_mutex);
@@ -64,21 +75,26 @@ Result<ChunkState> StorageServer::stat_file(InodeId id) {
   return file->state();
 }
 
-Status StorageServer::open_source(ChunkFile& file, const ExternalRef& ref) {
+Result<std::shared_ptr<Source>> StorageServer::source_of(ChunkFile& file, const ExternalRef* ref) {
   {
     const std::lock_guard lock(file.fetch_mutex);
-    if (file.source != nullptr) return {};
+    if (file.source != nullptr) return file.source;
+  }
+  ExternalRef found;
+  if (ref == nullptr) {
+    ASSIGN_OR_RETURN(found, meta_->locate(file.id()));
+    ref = &found;
   }
   auto source = std::make_shared<Source>();
-  ASSIGN_OR_RETURN(source->fd, external_.open_ref(ref, O_RDONLY | O_NOATIME));
-  struct stat found;
-  if (::fstat(source->fd.get(), &found) != 0) return fail_errno("{}", ref.path);
+  ASSIGN_OR_RETURN(source->fd, external_.open_ref(*ref, O_RDONLY | O_NOATIME));
+  struct stat attributes;
+  if (::fstat(source->fd.get(), &attributes) != 0) return fail_errno("{}", ref->path);
   // Small blocks cost a system call each; the outside's recommendation counts where it is larger.
   constexpr size_t kSmallestBlock = 128 << 10;
-  source->block_size = std::max(kSmallestBlock, static_cast<size_t>(found.st_blksize));
+  source->block_size = std::max(kSmallestBlock, static_cast<size_t>(attributes.st_blksize));
   const std::lock_guard lock(file.fetch_mutex);
-  if (file.source == nullptr) file.source = std::move(source);
-  return {};
+  if (file.source == nullptr) file.source = source;
+  return file.source;
 }
 
 }  // namespace forebay::storage

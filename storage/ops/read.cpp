@@ -41,11 +41,7 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> 
 
 // Reads without keeping: what is here from here, the rest from outside. For when the cache can't hold it.
 Result<size_t> StorageServer::read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer) {
-  std::shared_ptr<Source> source;
-  {
-    const std::lock_guard lock(file.fetch_mutex);
-    source = file.source;
-  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<Source> source, source_of(file));
   const std::shared_lock lock(file.mutex);
   if (offset >= file.size()) return size_t{0};
   const uint64_t end = std::min(offset + buffer.size(), file.size());
@@ -53,7 +49,6 @@ Result<size_t> StorageServer::read_through(ChunkFile& file, uint64_t offset, std
     ASSIGN_OR_RETURN([[maybe_unused]] const size_t here, pread_full(file.fd(), buffer.data(), end - offset, offset));
   }
   for (const Extent& gap : file.missing(offset, end)) {
-    if (source == nullptr) return fail(ESTALE, "inode {}: the external file is gone", file.id());
     char* into = buffer.data() + (gap.begin - offset);
     ASSIGN_OR_RETURN(const size_t bytes, pread_full(source->fd.get(), into, gap.size(), gap.begin));
     std::fill_n(into + bytes, gap.size() - bytes, '\0');

@@ -21,9 +21,13 @@ Result<uint64_t> seek_in(int fd, int whence, uint64_t begin, uint64_t end) {
 Result<uint64_t> StorageServer::seek(const SeekRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
   std::shared_ptr<Source> source;
+  bool complete = false;
   {
-    const std::lock_guard lock(file->fetch_mutex);
-    source = file->source;
+    const std::shared_lock lock(file->mutex);
+    complete = file->complete();
+  }
+  if (!complete) {
+    ASSIGN_OR_RETURN(source, source_of(*file));
   }
   const std::shared_lock lock(file->mutex);
   const uint64_t size = file->size();
@@ -36,7 +40,7 @@ Result<uint64_t> StorageServer::seek(const SeekRequest& request) {
     const uint64_t end = is_missing ? gap.end : (any ? gap.begin : size);
     uint64_t found = end;
     if (is_missing) {
-      if (source == nullptr) return fail(ESTALE, "inode {}: the external file is gone", request.id);
+      if (source == nullptr) return fail(EAGAIN, "inode {}: was dropped just now", request.id);
       ASSIGN_OR_RETURN(found, seek_in(source->fd.get(), request.whence, at, end));
     } else if (file->exists()) {
       ASSIGN_OR_RETURN(found, seek_in(file->fd(), request.whence, at, end));

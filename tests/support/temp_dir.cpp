@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <ranges>
 #include <sstream>
 #include <stdexcept>
 #include <vector>
@@ -39,8 +40,8 @@ TempDir::TempDir() {
 
 TempDir::~TempDir() {
   const auto all = mountpoints();
-  for (auto mounted = all.rbegin(); mounted != all.rend(); ++mounted) {
-    if (mounted->starts_with(path_ + "/")) ::umount2(mounted->c_str(), MNT_DETACH);
+  for (const std::string& mounted : std::views::reverse(all)) {
+    if (mounted.starts_with(path_ + "/")) ::umount2(mounted.c_str(), MNT_DETACH);
   }
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);

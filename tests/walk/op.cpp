@@ -23,7 +23,7 @@ std::vector<const OpType*> join_tables() {
 }
 
 std::string open_flags(int64_t flags) {
-  static const std::pair<int64_t, const char*> kNames[] = {
+  static constexpr std::pair<int64_t, const char*> kNames[] = {
       {O_CREAT, "O_CREAT"},     {O_EXCL, "O_EXCL"},           {O_TRUNC, "O_TRUNC"},       {O_APPEND, "O_APPEND"},
       {O_TMPFILE, "O_TMPFILE"}, {O_DIRECTORY, "O_DIRECTORY"}, {O_NOFOLLOW, "O_NOFOLLOW"}, {O_DIRECT, "O_DIRECT"},
       {O_SYNC, "O_SYNC"},       {O_DSYNC, "O_DSYNC"},         {O_PATH, "O_PATH"},         {O_NONBLOCK, "O_NONBLOCK"},
@@ -62,10 +62,10 @@ const OpType* find_op_type(std::string_view name) {
 }
 
 std::string describe(const Op& op) {
-  static const Op kDefault;
+  static const Op plain;
   std::string text = op.type->name;
   std::vector<std::string> defaults;
-  visit_fields(kDefault, [&](const char*, const auto& value) { defaults.push_back(fmt::format("{}", value)); });
+  visit_fields(plain, [&](const char*, const auto& value) { defaults.push_back(fmt::format("{}", value)); });
   size_t index = 0;
   visit_fields(op, [&](std::string_view name, const auto& value) {
     if (fmt::format("{}", value) == defaults[index++]) return;

@@ -108,8 +108,8 @@ void run_fsync(Side& side, const Op& op, Outcome& outcome) { outcome.take(::fsyn
 void run_fdatasync(Side& side, const Op& op, Outcome& outcome) { outcome.take(::fdatasync(side.fd(op.slot))); }
 
 bool plan_fadvise(Planner& p, Op& op) {
-  static const int kAdvice[] = {POSIX_FADV_DONTNEED, POSIX_FADV_DONTNEED, POSIX_FADV_WILLNEED, POSIX_FADV_RANDOM,
-                                POSIX_FADV_SEQUENTIAL};
+  static constexpr int kAdvice[] = {POSIX_FADV_DONTNEED, POSIX_FADV_DONTNEED, POSIX_FADV_WILLNEED, POSIX_FADV_RANDOM,
+                                    POSIX_FADV_SEQUENTIAL};
   op.slot = p.file_slot();
   op.flags = p.random().pick(kAdvice);
   return op.slot >= 0;

@@ -9,7 +9,7 @@ namespace forebay::walk {
 namespace {
 
 bool plan_flock(Planner& p, Op& op) {
-  static const int kWays[] = {LOCK_SH, LOCK_EX, LOCK_UN};
+  static constexpr int kWays[] = {LOCK_SH, LOCK_EX, LOCK_UN};
   op.slot = p.handles().pick(p.random(), [](const HandleInfo& h) { return h.is_file() || h.is_directory(); });
   op.flags = p.random().pick(kWays) | LOCK_NB;
   return op.slot >= 0;
@@ -20,9 +20,9 @@ void run_flock(Side& side, const Op& op, Outcome& outcome) {
 }
 
 bool plan_lock(Planner& p, Op& op) {
-  static const int kWays[] = {F_RDLCK, F_WRLCK, F_UNLCK};
-  static const int kCommands[] = {F_SETLK, F_OFD_SETLK, F_OFD_SETLK, F_GETLK, F_OFD_GETLK};
-  static const int kNumbers[] = {0, 1, 10, 100, 1000};
+  static constexpr int kWays[] = {F_RDLCK, F_WRLCK, F_UNLCK};
+  static constexpr int kCommands[] = {F_SETLK, F_OFD_SETLK, F_OFD_SETLK, F_GETLK, F_OFD_GETLK};
+  static constexpr int kNumbers[] = {0, 1, 10, 100, 1000};
   op.slot = p.file_slot();
   op.mode = p.random().pick(kWays);
   op.flags = p.random().pick(kCommands);

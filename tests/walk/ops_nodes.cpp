@@ -11,7 +11,7 @@ namespace forebay::walk {
 namespace {
 
 bool plan_mknod(Planner& p, Op& op) {
-  static const mode_t kTypes[] = {S_IFREG, S_IFREG, S_IFIFO, S_IFIFO, S_IFSOCK, S_IFCHR};
+  static constexpr mode_t kTypes[] = {S_IFREG, S_IFREG, S_IFIFO, S_IFIFO, S_IFSOCK, S_IFCHR};
   const mode_t type = p.random().pick(kTypes);
   if (type == S_IFCHR && !p.features().device) return false;
   op.place = p.random().percent(80) ? p.fresh() : p.any();
@@ -27,7 +27,8 @@ void run_mknod(Side& side, const Op& op, Outcome& outcome) {
 
 // Links lead only downwards from where they are: no path through them leaves the thread's subtree.
 bool plan_symlink(Planner& p, Op& op) {
-  static const char* const kTargets[] = {"a", "b", "c", "d", "dir1", "dir2", "dir1/a", "dir2/dir1", "c/b/a", "nowhere"};
+  static constexpr const char* kTargets[] = {"a",    "b",      "c",         "d",     "dir1",
+                                             "dir2", "dir1/a", "dir2/dir1", "c/b/a", "nowhere"};
   op.place = p.random().percent(80) ? p.fresh() : p.any();
   const int64_t kind = p.random().below(100);
   if (kind < 70) {

@@ -17,7 +17,7 @@ constexpr int64_t kStrict = 1;
 constexpr int64_t kUnreadable = 2;
 
 bool plan_lseek(Planner& p, Op& op) {
-  static const int kWhence[] = {SEEK_SET, SEEK_SET, SEEK_CUR, SEEK_END};
+  static constexpr int kWhence[] = {SEEK_SET, SEEK_SET, SEEK_CUR, SEEK_END};
   op.slot = p.any_slot();
   if (op.slot < 0) return false;
   const HandleInfo& handle = p.handles()[op.slot];

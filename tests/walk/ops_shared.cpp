@@ -59,7 +59,7 @@ void run_reopen(Side& side, const Op&, Outcome& outcome) {
 }
 
 bool plan_list(Planner& p, Op& op) {
-  static const char* const kDirectories[] = {".", "d0", "d1"};
+  static constexpr const char* kDirectories[] = {".", "d0", "d1"};
   op.place = {kSharedRoot, p.random().pick(kDirectories)};
   op.name = thread_name(p.thread()) + "-";
   op.length = 280 + p.random().below(3000);

@@ -37,13 +37,13 @@ void run_truncate(Side& side, const Op& op, Outcome& outcome) {
 }
 
 bool plan_fallocate(Planner& p, Op& op) {
-  static const int kModes[] = {0,
-                               FALLOC_FL_KEEP_SIZE,
-                               FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               FALLOC_FL_ZERO_RANGE,
-                               FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-                               FALLOC_FL_PUNCH_HOLE};
+  static constexpr int kModes[] = {0,
+                                   FALLOC_FL_KEEP_SIZE,
+                                   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                   FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                   FALLOC_FL_ZERO_RANGE,
+                                   FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                                   FALLOC_FL_PUNCH_HOLE};
   op.slot = p.writable_slot();
   if (op.slot < 0) return false;
   op.flags = p.random().pick(kModes);

@@ -17,14 +17,14 @@ bool plan_target(Planner& p, Op& op) {
 }
 
 std::string choose_name(Planner& p) {
-  static const std::string kNames[] = {"user.a", "user.b", "user.color", "user.\xff\xfe",
-                                       "user." + std::string(250, 'n')};
-  static const std::string kBad[] = {"user.", "bogus.name", "user." + std::string(251, 'n'), "user.none"};
-  return p.random().percent(5) ? p.random().pick(kBad) : p.random().pick(kNames);
+  static const std::string names[] = {"user.a", "user.b", "user.color", "user.\xff\xfe",
+                                      "user." + std::string(250, 'n')};
+  static const std::string bad[] = {"user.", "bogus.name", "user." + std::string(251, 'n'), "user.none"};
+  return p.random().percent(5) ? p.random().pick(bad) : p.random().pick(names);
 }
 
 bool plan_setxattr(Planner& p, Op& op) {
-  static const int kFlags[] = {0, 0, XATTR_CREATE, XATTR_REPLACE};
+  static constexpr int kFlags[] = {0, 0, XATTR_CREATE, XATTR_REPLACE};
   if (!plan_target(p, op)) return false;
   op.name = choose_name(p);
   op.flags = p.random().pick(kFlags);
@@ -75,10 +75,10 @@ void run_removexattr(Side& side, const Op& op, Outcome& outcome) {
 
 const OpTable& xattr_ops() {
   static const OpTable table = {
-      {"setxattr", 16, Effect::kNamespace, Risk::kNone, plan_setxattr, run_setxattr},
+      {"setxattr", 16, Effect::namespace, Risk::kNone, plan_setxattr, run_setxattr},
       {"getxattr", 12, Effect::kNone, Risk::kNone, plan_getxattr, run_getxattr},
       {"listxattr", 7, Effect::kNone, Risk::kNone, plan_target, run_listxattr},
-      {"removexattr", 7, Effect::kNamespace, Risk::kNone, plan_removexattr, run_removexattr},
+      {"removexattr", 7, Effect::namespace, Risk::kNone, plan_removexattr, run_removexattr},
   };
   return table;
 }

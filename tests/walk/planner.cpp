@@ -19,7 +19,7 @@ std::vector<std::string> name_pool(bool long_names) {
   std::vector<std::string> names = {
       "a", "b", "c", "d", "e.txt", "dir1", "dir2", "x y", "-r", "new\nline", "\xc3\xa4\xc3\xb6", "..."};
   if (long_names) {
-    names.push_back(std::string(255, 'L'));
+    names.emplace_back(255, 'L');
     // 255 bytes that are not UTF-8.
     std::string wild;
     for (int i = 0; i < 255; ++i) wild += static_cast<char>(0x80 + (i * 7) % 0x7f);
@@ -114,8 +114,8 @@ std::string Planner::child(const std::string& directory, const std::string& name
 }
 
 Place Planner::in_shared() {
-  static const char* const kDirectories[] = {"", "d0/", "d1/"};
-  static const char* const kNames[] = {"a", "b", "c", "d"};
+  static constexpr const char* kDirectories[] = {"", "d0/", "d1/"};
+  static constexpr const char* kNames[] = {"a", "b", "c", "d"};
   return {kSharedRoot, std::string(random_.pick(kDirectories)) + thread_name(thread_) + "-" + random_.pick(kNames)};
 }
 

@@ -109,9 +109,9 @@ void Planner::choose_range(Op& op) {
 }
 
 mode_t Planner::file_mode() {
-  static const mode_t kCommon[] = {0644, 0600, 0666, 0640, 0755, 0700, 0777};
-  static const mode_t kRare[] = {0444, 0400, 0222, 0111, 0000, 0070, 0707};
-  static const mode_t kSpecial[] = {04755, 02755, 06777, 02644, 01777, 04711};
+  static constexpr mode_t kCommon[] = {0644, 0600, 0666, 0640, 0755, 0700, 0777};
+  static constexpr mode_t kRare[] = {0444, 0400, 0222, 0111, 0000, 0070, 0707};
+  static constexpr mode_t kSpecial[] = {04755, 02755, 06777, 02644, 01777, 04711};
   if (features().suid && random_.percent(10)) return random_.pick(kSpecial);
   return random_.percent(8) ? random_.pick(kRare) : random_.pick(kCommon);
 }

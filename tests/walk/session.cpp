@@ -166,6 +166,7 @@ int compare_trees(const Options& options, const std::string& first, const std::s
                               .identity = nullptr},
                      .skip_common_holes = false,
                      .limit = 20,
+                     .record_file = "/shared/append",
                      .wanted = [&](const std::string& name) { return !options.ignored_names.contains(name); }};
   // The messages speak of subject and model: the second directory is the one looked at, the first one is right.
   TreeCompare compare(rules);

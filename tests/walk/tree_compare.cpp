@@ -13,6 +13,7 @@
 
 #include "directory_reader.h"
 #include "fd.h"
+#include "shared_area.h"
 #include "text.h"
 #include "xattr_set.h"
 
@@ -55,6 +56,7 @@ void TreeCompare::compare_roots(int subject, int model, const std::string& path)
 }
 
 void TreeCompare::compare_directories(int subject, int model, const std::string& path, bool top) {
+  const std::string inside = path + "/";
   auto read = [&](int fd) {
     std::vector<DirectoryEntry> entries;
     ::lseek(fd, 0, SEEK_SET);
@@ -62,24 +64,24 @@ void TreeCompare::compare_directories(int subject, int model, const std::string&
     std::map<std::string, DirectoryEntry> by_name;
     for (auto& entry : entries) {
       if (top && rules_.wanted && !rules_.wanted(entry.name)) continue;
-      const std::string name = entry.name;
-      if (!by_name.emplace(name, std::move(entry)).second) add(path + "/" + name, "is listed twice");
+      if (by_name.contains(entry.name)) add(inside + entry.name, "is listed twice");
+      by_name[entry.name] = entry;
     }
     return by_name;
   };
   const auto in_subject = read(subject);
   const auto in_model = read(model);
   for (const auto& [name, entry] : in_subject)
-    if (!in_model.contains(name)) add(path + "/" + name, "is not in the model");
+    if (!in_model.contains(name)) add(inside + name, "is not in the model");
   for (const auto& [name, entry] : in_model) {
     const auto found = in_subject.find(name);
     if (found == in_subject.end()) {
-      add(path + "/" + name, "is missing in the subject");
+      add(inside + name, "is missing in the subject");
       continue;
     }
     if (found->second.type != entry.type)
-      add(path + "/" + name, fmt::format("d_type {} against {}", found->second.type, entry.type));
-    compare_entry(subject, model, name, path + "/" + name);
+      add(inside + name, fmt::format("d_type {} against {}", found->second.type, entry.type));
+    compare_entry(subject, model, name, inside + name);
   }
 }
 
@@ -129,6 +131,8 @@ void TreeCompare::compare_files(int subject, int model, const std::string& path)
   struct stat model_status;
   if (::fstat(subject, &subject_status) != 0 || ::fstat(model, &model_status) != 0)
     add(path, "fstat: " + error_name(errno));
+  else if (path == rules_.record_file)
+    compare_records(subject, model, path);
   else
     compare_content(subject, model, std::max(subject_status.st_size, model_status.st_size), path);
   ::lseek(subject, subject_position, SEEK_SET);
@@ -151,6 +155,21 @@ void TreeCompare::compare_content(int subject, int model, int64_t size, const st
     add(path, fmt::format("content from {}: {}", at, bytes_difference(subject_block, model_block)));
     return;
   }
+}
+
+void TreeCompare::compare_records(int subject, int model, const std::string& path) {
+  auto read = [&](int fd) {
+    std::vector<std::string> records;
+    std::string block;
+    for (int64_t at = 0; read_block(fd, block, at) > 0; at += kBlock)
+      for (size_t i = 0; i < block.size(); i += kRecordBytes) records.push_back(block.substr(i, kRecordBytes));
+    std::sort(records.begin(), records.end());
+    return records;
+  };
+  const auto in_subject = read(subject);
+  const auto in_model = read(model);
+  if (in_subject != in_model)
+    add(path, fmt::format("other records: {} against {}", in_subject.size(), in_model.size()));
 }
 
 void TreeCompare::compare_links(int subject, int model, const std::string& name, const std::string& path) {

@@ -15,6 +15,7 @@ struct CompareRules {
   StatRules stat;
   bool skip_common_holes = false;  // do not read what both sides call a hole
   size_t limit = 20;               // differences listed
+  std::string record_file;         // the path of a file of records in any order
   // Which names count in the directory compared first; all if null.
   std::function<bool(const std::string&)> wanted;
 };
@@ -40,6 +41,7 @@ class TreeCompare {
   void compare_links(int subject, int model, const std::string& name, const std::string& path);
   void compare_xattrs(int subject, int model, const std::string& name, const std::string& path);
   void compare_content(int subject, int model, int64_t size, const std::string& path);
+  void compare_records(int subject, int model, const std::string& path);
   void compare_hard_links(const FileStat& subject, const FileStat& model, const std::string& path);
 
   const CompareRules& rules_;

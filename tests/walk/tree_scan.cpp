@@ -29,7 +29,7 @@ class Scanner {
 
  private:
   void scan_entry(int directory, int base, const std::string& path, const DirectoryEntry& entry) {
-    TreeEntry found{{base, path}, DTTOIF(entry.type), 0, entry.inode};
+    TreeEntry found{{base, path}, static_cast<mode_t>(DTTOIF(entry.type)), 0, entry.inode};
     struct stat status;
     if (S_ISREG(found.mode) && ::fstatat(directory, entry.name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0)
       scan_.bytes += found.size = status.st_size;

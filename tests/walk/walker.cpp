@@ -136,7 +136,8 @@ bool Walker::check_everything() {
 }
 
 std::vector<std::string> Walker::compare_all(bool& subject_alive) {
-  CompareRules rules{.stat = stat_rules(), .skip_common_holes = true, .limit = 20, .wanted = nullptr};
+  CompareRules rules{
+      .stat = stat_rules(), .skip_common_holes = true, .limit = 20, .record_file = "", .wanted = nullptr};
   rules.wanted = [](const std::string& name) { return name != kPendingName; };
   TreeCompare compare(rules);
   compare.compare_roots(subject_.thread_root(), model_.thread_root(), thread_name(thread_));
@@ -168,6 +169,7 @@ std::vector<std::string> Walker::compare_shared(bool& subject_alive) {
                                     .identity = nullptr},
                            .skip_common_holes = false,
                            .limit = 20,
+                           .record_file = "",
                            .wanted = [](const std::string& name) { return name != "append"; }};
   TreeCompare compare(rules);
   compare.compare_roots(subject_.shared_root(), model_.shared_root(), "shared");

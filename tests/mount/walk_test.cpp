@@ -1,0 +1,95 @@
+// The differential walk: seeded random file system calls on the mount and on a plain directory, which must always
+// agree; at the end the external directory equals the plain one.
+#include <gtest/gtest.h>
+
+#include "tests/support/outsider.h"
+#include "tests/support/walk.h"
+
+namespace forebay::test {
+namespace {
+
+// Steps cost more under these conditions, and fewer of them show the same.
+constexpr uint64_t kHalf = 2, kTenth = 10;
+
+class WalkTest : public MountTest {
+ protected:
+  void expect_agreement(const Settings& settings, uint64_t steps) {
+    cache_.mount({.settings = settings});
+    Walk walk(cache_, steps);
+    ASSERT_TRUE(walk.agrees());
+    cache_.unmount();
+    EXPECT_TRUE(walk.external_equals_model());
+  }
+
+  MountedCache cache_;
+};
+
+TEST_F(WalkTest, MountAgreesWithPlainDirectory) { expect_agreement({}, walk_steps()); }
+
+TEST_F(WalkTest, AfterAFlushTheOutsideIsTheMountToTheNanosecond) {
+  cache_.mount({.settings = {"flush.policy=manual"}});
+  Walk walk(cache_, walk_steps(kTenth));
+  ASSERT_TRUE(walk.agrees());
+  cache_.run({"flush", cache_.mountpoint()});
+  EXPECT_EQ(cache_.status().at("dirty_files"), 0);
+  EXPECT_TRUE(walk.mount_equals_external());
+  EXPECT_TRUE(walk.external_equals_model());
+}
+
+TEST_F(WalkTest, AgreesWhileTheOutsideChangesOtherFiles) {
+  cache_.mount({.settings = {"consistency.validate=always", "flush.delay=50ms"}});
+  Walk walk(cache_, walk_steps(kHalf));
+  Outsider outsider(cache_, walk.seed());
+  EXPECT_TRUE(walk.agrees());
+  EXPECT_EQ(outsider.stop(), "");
+  EXPECT_GT(outsider.changes(), 0u);
+  EXPECT_EQ(cache_.status().at("conflicts"), 0);
+  cache_.unmount();
+  EXPECT_TRUE(walk.external_equals_model(Outsider::kDirectory));
+}
+
+TEST_F(WalkTest, AgreesWhileTheEvictorWorks) {
+  cache_.mount({.settings = {"cache.capacity=8MiB", "cache.chunk_size=64KiB", "flush.delay=50ms"}});
+  Walk walk(cache_, walk_steps(kHalf));
+  ASSERT_TRUE(walk.agrees());
+  EXPECT_GT(cache_.status().at("evicted_bytes"), 0) << "the evictor had nothing to do";
+  cache_.unmount();
+  EXPECT_TRUE(walk.external_equals_model());
+}
+
+TEST_F(WalkTest, AgreesWhileTheOutsideChangesOtherFilesAndTheEvictorWorks) {
+  cache_.mount({.settings = {"consistency.validate=always", "cache.capacity=8MiB", "cache.chunk_size=64KiB",
+                             "flush.delay=20ms", "fetch.readahead=0"}});
+  Walk walk(cache_, walk_steps(kTenth));
+  Outsider outsider(cache_, walk.seed());
+  EXPECT_TRUE(walk.agrees());
+  EXPECT_EQ(outsider.stop(), "");
+  cache_.unmount();
+  EXPECT_TRUE(walk.external_equals_model(Outsider::kDirectory));
+}
+
+TEST_F(WalkTest, AgreesWithWriteThrough) { expect_agreement({"flush.policy=write-through"}, walk_steps(kTenth)); }
+
+TEST_F(WalkTest, AgreesWithFlushOnClose) { expect_agreement({"flush.policy=on-close"}, walk_steps(kTenth)); }
+
+TEST_F(WalkTest, AgreesWithManualFlush) { expect_agreement({"flush.policy=manual"}, walk_steps(kTenth)); }
+
+TEST_F(WalkTest, AgreesWhenWholeFilesAreFetchedAndNothingIsValidated) {
+  expect_agreement({"fetch.mode=whole", "consistency.validate=never"}, walk_steps(kTenth));
+}
+
+// What an earlier mount flushed or kept is looked at with other eyes by the next: nothing is in memory.
+TEST_F(WalkTest, AgreesAgainAfterARemount) {
+  cache_.mount({.settings = {"flush.delay=50ms"}});
+  Walk walk(cache_, walk_steps(kTenth));
+  ASSERT_TRUE(walk.agrees());
+  for (const char* capacity : {"cache.capacity=8MiB", "cache.capacity=1GiB"}) {
+    cache_.unmount();
+    cache_.mount({.settings = {capacity, "flush.delay=50ms"}});
+    ASSERT_TRUE(walk.external_equals_model());
+    EXPECT_TRUE(walk.mount_equals_external());
+  }
+}
+
+}  // namespace
+}  // namespace forebay::test
