@@ -49,22 +49,25 @@ Status MetaServer::flush_once(const InodePtr& inode, bool overwrite, bool* confl
 }
 
 Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* conflict) {
-  uint64_t epoch = 0;
-  {
-    const std::lock_guard lock(inode->mutex);
-    epoch = inode->dirty_epoch;
-    inode->flushing = true;
-    note_change(*inode);
-  }
-  FlushDataRequest request;
+  FlushBeginRequest request;
   request.id = inode->id;
   request.overwrite = overwrite;
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
-  ASSIGN_OR_RETURN(const FlushDataReply moved, storage_.flush_data(request));
-  if (moved.conflict) {
-    *conflict = true;
-    return {};
+  uint64_t epoch = 0;
+  {
+    // No own change may lie between what the target compares and what it has noted.
+    const std::lock_guard change_lock(inode->change_mutex);
+    {
+      const std::lock_guard lock(inode->mutex);
+      epoch = inode->dirty_epoch;
+      inode->flushing = true;
+      note_change(*inode);
+    }
+    ASSIGN_OR_RETURN(const FlushBeginReply begun, storage_.flush_begin(request));
+    *conflict = begun.conflict;
+    if (begun.conflict) return {};
   }
+  RETURN_IF_ERROR(storage_.flush_move(inode->id));
   return commit_flush(inode, epoch);
 }
 

@@ -181,12 +181,16 @@ Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view na
   ASSIGN_OR_RETURN(const consistency::Probe probe,
                    external_.probe_child(directory->get(), std::string(name).c_str()));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
-  uint64_t changes = 0;
-  {
-    const std::lock_guard lock(inode->mutex);
-    changes = note_change(*inode);
+  std::unique_lock lock(inode->mutex);
+  const bool known = inode->validated_at != consistency::SteadyTime{};
+  const uint64_t changes = inode->changes;
+  lock.unlock();
+  // One that was known may have changed since the look.
+  if (known) {
+    (void)refresh(inode, true);
+  } else {
+    take_over(inode, probe, changes);
   }
-  take_over(inode, probe, changes);
   touched(parent);
   return entry_of(inode);
 }

@@ -141,7 +141,7 @@ void ChunkFile::apply(const Record& record, bool trusted) {
 }
 
 bool ChunkFile::dirty() const {
-  return changed_ || !dirty_.empty() || !flushing_.empty() || size_ != version_.size || base_ < version_.size;
+  return changed_ || flush_running_ || !dirty_.empty() || !flushing_.empty() || size_ != version_.size || base_ < version_.size;
 }
 
 bool ChunkFile::complete() const { return present_.contains(0, base_); }
@@ -421,7 +421,7 @@ ChunkFile::FlushPlan ChunkFile::begin_flush() {
   flushing_ = std::move(dirty_);
   dirty_.clear();
   changed_ = false;
-  return {flushing_.extents(), base_, size_};
+  return {flushing_.extents(), base_, size_, 0};
 }
 
 Status ChunkFile::commit_flush(const Validator& version) {

@@ -101,6 +101,7 @@ class ChunkFile {
     std::vector<Extent> extents;
     uint64_t base = 0;  // truncate the external file to this first, if it is longer
     uint64_t size = 0;  // and then set its size
+    uint64_t external_size = 0;
   };
   FlushPlan begin_flush();
   Status commit_flush(const Validator& version);
@@ -126,7 +127,8 @@ class ChunkFile {
   bool dirty_known = false;      // the metadata server knows that the file is dirty
   int writers_pending = 0;       // between mark_dirty() and their write
   bool complete_reported = false;
-  UniqueFd flush_fd;             // the external file, from flush_data() to flush_commit()
+  UniqueFd flush_fd;             // the external file, from flush_begin() to flush_commit()
+  FlushPlan flush_plan;
   bool source_gone = false;      // unlinked outside by us: what is here is all there is
 
  private:

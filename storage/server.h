@@ -51,7 +51,8 @@ class StorageServer final : public StorageService {
   Status set_mtime(InodeId id, FileTime mtime) override;
   void start_fetch(InodeId id, uint64_t offset) override;
   Status fetch_all(InodeId id, std::chrono::milliseconds limit) override;
-  Result<FlushDataReply> flush_data(const FlushDataRequest& request) override;
+  Result<FlushBeginReply> flush_begin(const FlushBeginRequest& request) override;
+  Status flush_move(InodeId id) override;
   Result<FlushCommitReply> flush_commit(InodeId id) override;
   void flush_abort(InodeId id) override;
   Status copy_out(InodeId id, int external_fd) override;
@@ -93,7 +94,7 @@ class StorageServer final : public StorageService {
 
   // --- storage/ops/flush.cpp
   void end_flush(ChunkFile& file);
-  Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan, uint64_t external_size, uint64_t* moved);
+  Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan);
 
   Options options_;
   const consistency::ExternalTree& external_;
@@ -107,7 +108,7 @@ class StorageServer final : public StorageService {
     std::mutex mutex;
     std::unordered_map<InodeId, std::weak_ptr<ChunkFile>> files;
     std::unordered_map<InodeId, FilePtr> open;
-    std::unordered_map<InodeId, FilePtr> flushing;  // from flush_data() to flush_commit()
+    std::unordered_map<InodeId, FilePtr> flushing;  // from flush_begin() to flush_commit()
     std::deque<FilePtr> recent;
   };
   static constexpr size_t kShards = 16;

@@ -48,15 +48,13 @@ struct SeekRequest {
   int whence = 0;  // SEEK_DATA or SEEK_HOLE
 };
 
-// Moves dirty extents outside. `expected` is mtime0; if the outside differs, nothing moves and `conflict` is set.
-struct FlushDataRequest {
+struct FlushBeginRequest {
   InodeId id = 0;
   ExternalRef source;
   bool overwrite = false;  // the conflict was settled for the cache: move although the outside differs
 };
-struct FlushDataReply {
-  bool conflict = false;
-  uint64_t moved_bytes = 0;
+struct FlushBeginReply {
+  bool conflict = false;  // the outside is not mtime0 any more; nothing has begun
 };
 
 struct FlushCommitReply {
@@ -117,8 +115,11 @@ class StorageService {
   // Fetches everything now. ENOSPC when it can't all be held.
   virtual Status fetch_all(InodeId id, std::chrono::milliseconds limit) = 0;
 
-  // Stage one and two of a flush.
-  virtual Result<FlushDataReply> flush_data(const FlushDataRequest& request) = 0;
+  // A flush, at most one of a file at a time. Begin: compares the outside with mtime0 and decides what goes; no own
+  // change of the external object may be under way. Move: dirty extents go outside and are synced there. Commit: the
+  // external file gets the application's mtime, and its new version is recorded.
+  virtual Result<FlushBeginReply> flush_begin(const FlushBeginRequest& request) = 0;
+  virtual Status flush_move(InodeId id) = 0;
   virtual Result<FlushCommitReply> flush_commit(InodeId id) = 0;
   // Ends a flush that failed in between.
   virtual void flush_abort(InodeId id) = 0;

@@ -23,6 +23,8 @@ Result<ExternalRef> MetaServer::locate(InodeId id) {
 
 Result<Validator> MetaServer::revalidate(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  // An own change under way is not the outside's.
+  const std::lock_guard change_lock(inode->change_mutex);
   ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
   const std::lock_guard lock(inode->mutex);
   inode->attributes = probe.attributes;

@@ -32,6 +32,11 @@ void StorageServer::start_fetch(InodeId id, uint64_t offset) {
 
 Status StorageServer::fetch_all(InodeId id, std::chrono::milliseconds limit) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  {
+    // What does not fit would push out its own beginning, for ever.
+    const std::shared_lock lock(file->mutex);
+    if (file->size() > space_.capacity()) return fail(ENOSPC, "is larger than the cache");
+  }
   const auto deadline = std::chrono::steady_clock::now() + limit;
   while (std::chrono::steady_clock::now() < deadline) {
     Extent missing;

@@ -1,4 +1,4 @@
-// flush: dirty extents go outside, in two stages. flush_data() compares, moves and syncs; flush_commit() gives the
+// flush: dirty extents go outside. flush_begin() compares, flush_move() moves and syncs, flush_commit() gives the
 // external file the application's mtime and records its new version. The metadata server runs at most one flush of a
 // file at a time.
 #include <fcntl.h>
@@ -44,13 +44,12 @@ Status set_external_size(int fd, const ChunkFile::FlushPlan& plan, uint64_t exte
 
 }  // namespace
 
-Result<FlushDataReply> StorageServer::flush_data(const FlushDataRequest& request) {
+Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
   ASSIGN_OR_RETURN(UniqueFd fd, external_.open_ref(request.source, O_WRONLY));
   ASSIGN_OR_RETURN(const consistency::Probe before, external_.probe_fd(fd.get(), consistency::Freshness::kServer));
 
-  FlushDataReply reply;
-  ChunkFile::FlushPlan plan;
+  FlushBeginReply reply;
   {
     const std::unique_lock lock(file->mutex);
     const Validator& version = file->version();
@@ -72,7 +71,8 @@ Result<FlushDataReply> StorageServer::flush_data(const FlushDataRequest& request
     // Over another version all of ours must go, not only what we changed.
     if (request.overwrite) RETURN_IF_ERROR(file->before_change({0, file->size()}));
     RETURN_IF_ERROR(file->expect(Expectation::kData));
-    plan = file->begin_flush();
+    file->flush_plan = file->begin_flush();
+    file->flush_plan.external_size = before.version.size;
     file->flush_fd = std::move(fd);
   }
   {
@@ -81,17 +81,22 @@ Result<FlushDataReply> StorageServer::flush_data(const FlushDataRequest& request
     shard.flushing[request.id] = file;
   }
 
-  const Status moved = move_dirty(*file, plan, before.version.size, &reply.moved_bytes);
-  if (moved) return reply;
-  flush_abort(request.id);
-  return Failure(Error{moved.error().code, moved.error().context.empty() ? "flush" : moved.error().context});
+  return reply;
 }
 
-Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan, uint64_t external_size,
-                                 uint64_t* moved) {
+Status StorageServer::flush_move(InodeId id) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
+  const Status moved = move_dirty(*file, file->flush_plan);
+  if (moved) return {};
+  flush_abort(id);
+  return moved;
+}
+
+Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan) {
   if (fault_armed(Fault::kSkipFlush)) return {};
   const int fd = file.flush_fd.get();
-  RETURN_IF_ERROR(set_external_size(fd, plan, external_size));
+  RETURN_IF_ERROR(set_external_size(fd, plan, plan.external_size));
   const std::span<char> buffer = thread_buffer(kBlockBytes);
   for (const Extent& extent : plan.extents) {
     for (uint64_t at = extent.begin; at < extent.end;) {
@@ -111,7 +116,6 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
       }
       RETURN_IF_ERROR(punch_outside(fd, {at, data}, plan.base));
       RETURN_IF_ERROR(pwrite_full(fd, buffer.data(), bytes, data));
-      *moved += bytes;
       flushed_bytes_ += bytes;
       at = end;
     }

@@ -20,8 +20,9 @@ class WalkKill : public MountTest {
   // Lets the walk go on until the process is killed after a random while, or until it is done.
   Walk::End walk_until_killed(Walk& walk, milliseconds longest) {
     auto end = std::async(std::launch::async, [&] { return walk.run_tolerating_death(); });
-    const milliseconds delay(random(20, longest.count()));
-    end.wait_for(delay);
+    // Before its first step the walk cannot tell a death from a mistake of its caller.
+    while (!walk.has_begun() && end.wait_for(milliseconds(1)) == std::future_status::timeout) continue;
+    end.wait_for(milliseconds(random(1, longest.count())));
     cache_.kill_process();
     const Walk::End ended = end.get();
     cache_.detach();
@@ -32,13 +33,16 @@ class WalkKill : public MountTest {
     Walk walk(cache_, walk_steps(kShare));
     random_.seed(walk.seed());
     cache_.mount({.settings = settings});
-    for (int round = 0; round < kRounds; ++round) {
-      const Walk::End end = walk_until_killed(walk, longest);
+    Walk::End end = Walk::End::kDied;
+    for (int round = 0; round < kRounds && end == Walk::End::kDied; ++round) {
+      end = walk_until_killed(walk, longest);
       ASSERT_TRUE(end == Walk::End::kDied || end == Walk::End::kAgreed) << "round " << round << ": " << walk.output();
       cache_.mount({.settings = settings});
-      if (end == Walk::End::kAgreed) break;
     }
-    ASSERT_EQ(walk.run_tolerating_death(), Walk::End::kAgreed) << walk.output();
+    if (end == Walk::End::kDied) {
+      ASSERT_EQ(walk.run_tolerating_death(), Walk::End::kAgreed) << walk.output();
+    }
+    EXPECT_TRUE(walk.mount_equals_model());
     cache_.unmount();
     EXPECT_TRUE(walk.external_equals_model());
   }
@@ -79,8 +83,7 @@ TEST_F(WalkKill, SurvivesDeathDuringUnmount) {
     unmounted.get();
     cache_.detach();
     cache_.mount({.settings = {"flush.policy=manual"}});
-    const auto differences = run_process({FOREBAY_WALK_BINARY, "--compare", walk.model(), cache_.mountpoint()});
-    ASSERT_TRUE(differences.ok()) << "round " << round << ": " << describe(differences);
+    ASSERT_TRUE(walk.mount_equals_model()) << "round " << round;
   }
   cache_.unmount();
   EXPECT_TRUE(walk.external_equals_model());

@@ -49,7 +49,7 @@ TEST_F(WalkTest, AgreesWhileTheOutsideChangesOtherFiles) {
 }
 
 TEST_F(WalkTest, AgreesWhileTheEvictorWorks) {
-  cache_.mount({.settings = {"cache.capacity=8MiB", "cache.chunk_size=64KiB", "flush.delay=50ms"}});
+  cache_.mount({.settings = {"cache.capacity=4MiB", "cache.chunk_size=64KiB", "flush.delay=50ms"}});
   Walk walk(cache_, walk_steps(kHalf));
   ASSERT_TRUE(walk.agrees());
   EXPECT_GT(cache_.status().at("evicted_bytes"), 0) << "the evictor had nothing to do";

@@ -1,7 +1,10 @@
 #include "tests/support/walk.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <random>
 
@@ -60,6 +63,10 @@ testing::AssertionResult Walk::external_equals_model(const std::string& ignored)
   return success_of(run_walk(words));
 }
 
+testing::AssertionResult Walk::mount_equals_model() const {
+  return success_of(run_walk({"--compare", model_, cache_.mountpoint()}));
+}
+
 testing::AssertionResult Walk::mount_equals_external() const {
   return success_of(run_walk({"--compare", cache_.external(), cache_.mountpoint(), "--mtime"}));
 }
@@ -78,6 +85,14 @@ Walk::End Walk::run_tolerating_death() {
   if (result.ok()) return End::kAgreed;
   if (result.exit_status == kDied) return End::kDied;
   return result.exit_status == kDisagreed ? End::kDisagreed : End::kFailed;
+}
+
+bool Walk::has_begun() const {
+  for (int thread = 0; thread < threads_; ++thread) {
+    std::error_code none_yet;
+    if (std::filesystem::is_empty(fmt::format("{}/t{:02}", model_, thread), none_yet) || none_yet) return false;
+  }
+  return true;
 }
 
 ProcessResult Walk::run(std::vector<std::string> words) const {

@@ -32,11 +32,14 @@ class Walk {
   testing::AssertionResult agrees();
   // The external directory against the model, without the name `ignored` at the top.
   testing::AssertionResult external_equals_model(const std::string& ignored = "") const;
+  testing::AssertionResult mount_equals_model() const;
   // What is seen inside is outside as well, with the very same times. After a flush.
   testing::AssertionResult mount_equals_external() const;
 
   // Until the end or until the mount's process dies; then the next run() takes it up from there.
   End run_tolerating_death();
+  // Whether every thread has left something in the model. May be asked while the walk runs.
+  bool has_begun() const;
   // What the last run said.
   const std::string& output() const { return output_; }
 

@@ -75,10 +75,10 @@ void run_removexattr(Side& side, const Op& op, Outcome& outcome) {
 
 const OpTable& xattr_ops() {
   static const OpTable table = {
-      {"setxattr", 16, Effect::namespace, Risk::kNone, plan_setxattr, run_setxattr},
+      {"setxattr", 16, Effect::kNamespace, Risk::kNone, plan_setxattr, run_setxattr},
       {"getxattr", 12, Effect::kNone, Risk::kNone, plan_getxattr, run_getxattr},
       {"listxattr", 7, Effect::kNone, Risk::kNone, plan_target, run_listxattr},
-      {"removexattr", 7, Effect::namespace, Risk::kNone, plan_removexattr, run_removexattr},
+      {"removexattr", 7, Effect::kNamespace, Risk::kNone, plan_removexattr, run_removexattr},
   };
   return table;
 }
