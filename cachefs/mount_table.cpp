@@ -5,11 +5,11 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <memory>
-#include <ranges>
 
 #include "core/unique_fd.h"
 
@@ -92,10 +92,9 @@ Result<std::vector<MountEntry>> read_mount_table() {
 }
 
 std::optional<MountEntry> find_mount_at(const std::vector<MountEntry>& table, std::string_view mountpoint) {
-  for (const MountEntry& entry : std::views::reverse(table)) {
-    if (entry.mountpoint == mountpoint) return entry;
-  }
-  return std::nullopt;
+  const auto top = std::find_if(table.rbegin(), table.rend(),
+                                [&](const MountEntry& entry) { return entry.mountpoint == mountpoint; });
+  return top == table.rend() ? std::nullopt : std::optional(*top);
 }
 
 Result<MountEntry> find_mount_of(const std::string& path) {

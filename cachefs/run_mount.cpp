@@ -52,7 +52,7 @@ Status check_database(const std::string& database, const std::string& target) {
 
 Status run_mount(const MountOptions& options, const std::function<void()>& ready) {
   raise_descriptor_limit();
-  ::umask(0);
+  ::umask(077);  // names and data in the cache are nobody else's; what is made outside gets the caller's mask
   const std::string& cache = options.caches.front();
   ASSIGN_OR_RETURN(const CacheLock lock, CacheLock::take(cache, options.external));
   ASSIGN_OR_RETURN(const std::unique_ptr<consistency::ExternalTree> external,
@@ -84,7 +84,7 @@ Status run_mount(const MountOptions& options, const std::function<void()>& ready
     served = fuse->serve(options.config.fuse.threads, ready);
   }
   // The kernel has given back everything; what is dirty goes out now.
-  const Status stopped = meta.stop(!session.discard);
+  const Status stopped = meta.stop(session.discard ? meta::MetaServer::End::kDiscard : meta::MetaServer::End::kFlush);
   storage.stop();
   if (!stopped) log(Module::kCachefs).error("{}", stopped.error().message());
   storage.end_in_order();

@@ -23,7 +23,8 @@ Caller caller_of(fuse_req_t request, Groups groups) {
 
 void reply_error(fuse_req_t request, const Error& error) {
   if (!error.context.empty()) log(Module::kCachefs).debug("{}", error.message());
-  fuse_reply_err(request, error.code);
+  // ENOTCONN would say that this mount is dead; it is the outside that is.
+  fuse_reply_err(request, error.code == ENOTCONN ? EIO : error.code);
 }
 
 struct stat stat_of(const Attributes& attributes) {

@@ -31,8 +31,8 @@ class FreshnessPolicy {
   // For how long the kernel may use it without asking: what is left of the time, so that both caches together never
   // use an answer for longer than attr_ttl.
   std::chrono::milliseconds valid_for(SteadyTime validated_at, SteadyTime now) const {
+    if (due(validated_at, now)) return kNoTime;
     if (validate_ == Validate::kNever) return kForEver;
-    if (validate_ == Validate::kAlways || due(validated_at, now)) return kNoTime;
     return std::chrono::ceil<std::chrono::milliseconds>(ttl_ - (now - validated_at));
   }
 

@@ -23,11 +23,13 @@ void Evictor::stop() {
 void Evictor::touch(InodeId id) {
   const std::lock_guard lock(lru_mutex_);
   lru_.touch(id);
+  used_.notify_all();
 }
 
 void Evictor::remove(InodeId id) {
   const std::lock_guard lock(lru_mutex_);
   lru_.remove(id);
+  used_.notify_all();
 }
 
 void Evictor::kick() {
@@ -49,27 +51,37 @@ Status Evictor::make_room(uint64_t bytes) {
   const uint64_t wanted = std::max(bytes, used + bytes > capacity ? used + bytes - capacity : 0) + capacity / 32;
 
   uint64_t freed = 0;
+  bool evictable = false;
   Error last_error{0, {}};
   for (const Round round : {Round::kCleanClosed, Round::kDirtyClosed, Round::kCleanOpen, Round::kDirtyOpen}) {
-    run_round(round, wanted, &freed, &last_error);
+    evictable = run_round(round, wanted, &freed, &last_error) || evictable;
     if (freed >= bytes) return {};
   }
   if (freed > 0) return {};  // little, but the next try may find more
   if (last_error.code != 0) return Failure(std::move(last_error));
+  if (evictable) {
+    // Every file is just being fetched or written; one of them will be done soon.
+    constexpr std::chrono::milliseconds kMoment{20};
+    std::unique_lock lru_lock(lru_mutex_);
+    used_.wait_for(lru_lock, kMoment);
+    return {};
+  }
   return fail(ENOSPC, "the cache is full of pinned files");
 }
 
-void Evictor::run_round(Round round, uint64_t bytes, uint64_t* freed, Error* last_error) {
+bool Evictor::run_round(Round round, uint64_t bytes, uint64_t* freed, Error* last_error) {
   const bool open = round == Round::kCleanOpen || round == Round::kDirtyOpen;
   const bool dirty = round == Round::kDirtyClosed || round == Round::kDirtyOpen;
+  bool evictable = false;
   std::vector<InodeId> ids;
   {
     const std::lock_guard lock(lru_mutex_);
     ids = lru_.oldest(lru_.size());
   }
   for (const InodeId id : ids) {
-    if (*freed >= bytes) return;
+    if (*freed >= bytes) return true;
     const FileUse use = actions_.use_of(id);
+    evictable = evictable || !use.pinned;
     // A dirty file that is open has clean extents as well: it takes part in round 3.
     if (use.pinned || use.open != open || (use.dirty != dirty && round != Round::kCleanOpen)) continue;
     if (dirty) {
@@ -86,6 +98,7 @@ void Evictor::run_round(Round round, uint64_t bytes, uint64_t* freed, Error* las
     *freed += *dropped;
     evicted_bytes_ += *dropped;
   }
+  return evictable;
 }
 
 void Evictor::run() {
@@ -102,7 +115,7 @@ void Evictor::run() {
       uint64_t freed = 0;
       Error last_error{0, {}};
       for (const Round round : {Round::kCleanClosed, Round::kDirtyClosed}) {
-        if (used > marks.low_bytes) run_round(round, used - marks.low_bytes, &freed, &last_error);
+        if (used > marks.low_bytes) (void)run_round(round, used - marks.low_bytes, &freed, &last_error);
       }
       if (freed > 0) log(Module::kEvictor).debug("evicted {} bytes in the background", freed);
       if (last_error.code != 0) log(Module::kEvictor).warn("eviction: {}", last_error.message());

@@ -58,7 +58,8 @@ class Evictor {
   // A file has no data any more. Thread safe.
   void remove(InodeId id);
 
-  // Frees at least `bytes`. ENOSPC when all that is left is pinned, or the error of the flush that stood in the way.
+  // Frees some of `bytes`, or waits a moment when all files are in the midst of something; the caller tries again.
+  // ENOSPC when all that is left is pinned, or the error of the flush that stood in the way.
   // Blocks as long as flushes take.
   Status make_room(uint64_t bytes);
 
@@ -71,13 +72,15 @@ class Evictor {
   enum class Round { kCleanClosed, kDirtyClosed, kCleanOpen, kDirtyOpen };
 
   void run();
-  // Runs one round until `bytes` are free; adds to `freed`, keeps the last error.
-  void run_round(Round round, uint64_t bytes, uint64_t* freed, Error* last_error);
+  // Runs one round until `bytes` are free. Adds to `freed`, keeps the last error; true if some file may be evicted at
+  // all, now or when it is used less.
+  bool run_round(Round round, uint64_t bytes, uint64_t* freed, Error* last_error);
 
   const Actions actions_;
   const std::function<Watermarks()> watermarks_;
 
   std::mutex lru_mutex_;
+  std::condition_variable used_;  // a file was used or removed
   Lru lru_;
 
   std::mutex room_mutex_;  // held by who makes room

@@ -146,7 +146,7 @@ void FlushScheduler::run() {
     const uint64_t sequence = taken.sequence;
     lock.unlock();
     const Status flushed = flush_(id);
-    if (!flushed) log(Module::kEvictor).warn("flush of inode {}: {}", id, flushed.error().message());
+    if (!flushed) log(Module::kEvictor).warn("inode {}: {}", id, flushed.error().context);
     lock.lock();
 
     // The flush removes the file from here when it left it clean; with another sequence it is dirty again since.

@@ -3,6 +3,7 @@
 #include "consistency/conflict.h"
 #include "core/fault/fault.h"
 #include "core/log.h"
+#include "core/printable.h"
 #include "meta/server.h"
 
 namespace forebay::meta {
@@ -29,8 +30,8 @@ Status MetaServer::flush_inode(const InodePtr& inode) {
   ++flush_failures_;
   ++inode->flush_failures;
   inode->last_flush_error = flushed.error();
-  return fail(flushed.error().code, "flush of {}: {}", inode->names.empty() ? "a file" : inode->names.front().name,
-              flushed.error().context.empty() ? "failed" : flushed.error().context);
+  const std::string name = inode->names.empty() ? "a file" : printable(inode->names.front().name);
+  return fail(flushed.error().code, "flush of {}: {}", name, flushed.error().message());
 }
 
 Status MetaServer::flush_once(const InodePtr& inode, bool overwrite, bool* conflict) {
@@ -117,9 +118,13 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
 }
 
 void MetaServer::set_clean(const InodePtr& inode) {
+  const Result<ChunkState> state = storage_.stat_file(inode->id);
   {
     const std::lock_guard lock(inode->mutex);
     inode->dirty = false;
+    const bool complete = state && state->exists && state->complete;  // written here, or fetched
+    if (complete && !inode->cached) ++cached_files_;
+    inode->cached = inode->cached || complete;
   }
   scheduler_.remove(inode->id);
   {
@@ -135,7 +140,7 @@ void MetaServer::set_clean(const InodePtr& inode) {
 Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
   ++conflict_count_;
   const consistency::Settlement settlement = consistency::settle(config_.consistency.conflict);
-  const std::string path = path_of(inode);
+  const std::string path = printable(path_of(inode));
   if (settlement == consistency::Settlement::kOverwrite && !gone_outside) {
     log(Module::kConsistency).warn("conflict: {} changed outside; ours replaces it (cache-wins)", path);
     bool again = false;
@@ -146,11 +151,19 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
   if (settlement == consistency::Settlement::kRevert) {
     report = fmt::format("conflict: {} changed outside; ours was dropped (external-wins)", path);
   } else {
-    ASSIGN_OR_RETURN(const std::string beside, keep_beside(inode));
+    ASSIGN_OR_RETURN(std::string beside, keep_beside(inode));
+    beside = printable(beside);
     report = fmt::format("conflict: {} {} outside; ours was kept as {}", path,
                          gone_outside ? "was removed" : "changed", beside);
   }
   log(Module::kConsistency).warn("{}", report);
+  {
+    // Before the file counts as clean: whoever waits for the flush looks here then.
+    constexpr size_t kMostReports = 1000;
+    const std::lock_guard lock(conflicts_mutex_);
+    conflicts_.emplace_back(inode->id, report);
+    if (conflicts_.size() > kMostReports) conflicts_.pop_front();
+  }
 
   if (gone_outside) {
     {
@@ -176,10 +189,6 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
     set_clean(inode);
     RETURN_IF_ERROR(refresh(inode, true));
   }
-  constexpr size_t kMostReports = 1000;
-  const std::lock_guard lock(conflicts_mutex_);
-  conflicts_.emplace_back(inode->id, report);
-  if (conflicts_.size() > kMostReports) conflicts_.pop_front();
   return {};
 }
 

@@ -10,6 +10,12 @@ namespace {
 // Directory descriptors kept open at most.
 constexpr size_t kMostDirectories = 4096;
 
+// The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind: data
+// must not be given up because the outside could not be asked.
+bool is_gone(const Error& error) {
+  return error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP || error.code == ESTALE;
+}
+
 std::vector<Name> names_of(Inode& inode) {
   const std::lock_guard lock(inode.mutex);
   return inode.names;
@@ -24,13 +30,13 @@ Result<MetaServer::FdPtr> MetaServer::path_fd(const InodePtr& inode) {
   }
   for (const Name& name : names_of(*inode)) {
     Result<FdPtr> parent = path_fd(name.parent);
+    if (!parent && !is_gone(parent.error())) return parent;
     if (!parent) continue;
     Result<UniqueFd> fd = consistency::ExternalTree::open_child((*parent)->get(), name.name.c_str(), O_PATH);
-    if (!fd && fd.error().code != ENOENT && fd.error().code != ENOTDIR && fd.error().code != ELOOP) {
-      return Failure(std::move(fd).error());
-    }
+    if (!fd && !is_gone(fd.error())) return Failure(std::move(fd).error());
     if (!fd) continue;
     const Result<consistency::Probe> probe = external_.probe_fd(fd->get());
+    if (!probe && !is_gone(probe.error())) return Failure(probe.error());
     if (!probe || !(probe->identity == inode->identity)) continue;
     auto found = std::make_shared<UniqueFd>(*std::move(fd));
     if (!S_ISDIR(probe->attributes.mode)) return found;
@@ -73,10 +79,11 @@ Result<consistency::Probe> MetaServer::look(const InodePtr& inode) {
   // By name: one system call, no descriptor.
   for (const Name& name : names_of(*inode)) {
     const Result<FdPtr> parent = path_fd(name.parent);
+    if (!parent && !is_gone(parent.error())) return Failure(parent.error());
     if (!parent) continue;
     Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());
     if (probe && probe->identity == inode->identity) return probe;
-    if (!probe && probe.error().code != ENOENT && probe.error().code != ENOTDIR) return probe;
+    if (!probe && !is_gone(probe.error())) return probe;
   }
   return fail(ESTALE);
 }

@@ -7,6 +7,9 @@ namespace forebay::meta {
 
 Status MetaServer::recover() {
   RETURN_IF_ERROR(store_->prune_directories());
+  ASSIGN_OR_RETURN(const consistency::Probe root, external_.probe_fd(external_.root_fd()));
+  const std::string identity = fmt::format("{}:{}", root.identity.inode, root.identity.birth.total_nanoseconds());
+  ASSIGN_OR_RETURN(const std::string known, store_->setting("root"));
   std::vector<InodeId> dirty;
   RETURN_IF_ERROR(store_->for_each_file([&](const InodeRow& row) {
     access_clock_ = std::max(access_clock_.load(), row.last_access + 1);
@@ -14,6 +17,12 @@ Status MetaServer::recover() {
     if (row.dirty) dirty.push_back(row.id);
     if (row.has_data && !row.pinned) evictor_.touch(row.id);
   }));
+  // An empty directory where a file system should be mounted would look as if all files had been removed.
+  if (!dirty.empty() && !known.empty() && known != identity) {
+    return fail(ENXIO, "external directory {}: is not the one that this cache has data for ({} files); is its file "
+                "system mounted?", external_.path(), dirty.size());
+  }
+  if (known != identity) RETURN_IF_ERROR(store_->put_setting("root", identity));
   for (const InodeId id : dirty) RETURN_IF_ERROR(recover_dirty(id));
   if (!dirty.empty()) {
     log(Module::kMeta).info("{} files with data that is not outside yet were taken up", scheduler_.count());

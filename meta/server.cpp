@@ -18,7 +18,7 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
         return flush_inode(inode);
       }) {}
 
-MetaServer::~MetaServer() { (void)stop(false); }
+MetaServer::~MetaServer() { (void)stop(End::kKeep); }
 
 Status MetaServer::start() {
   RETURN_IF_ERROR(inodes_.open_root());
@@ -29,9 +29,9 @@ Status MetaServer::start() {
   return {};
 }
 
-Status MetaServer::stop(bool flush) {
+Status MetaServer::stop(End end) {
   Status result;
-  if (flush) {
+  if (end == End::kFlush) {
     const std::vector<InodeId> ids = scheduler_.files();
     scheduler_.expedite(ids);
     evictor::FlushScheduler::Outcome outcome;
@@ -42,6 +42,11 @@ Status MetaServer::stop(bool flush) {
       const Error& error = outcome.failed.front().second;
       result = fail(error.code, "{} files could not be flushed and stay in the cache; the first: {}",
                     outcome.failed.size(), error.message());
+    }
+  }
+  if (end == End::kDiscard) {
+    for (const InodeId id : scheduler_.files()) {
+      if (const InodePtr inode = inodes_.find(id); inode != nullptr) discard_copy(inode);
     }
   }
   {

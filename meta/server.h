@@ -30,8 +30,10 @@ class MetaServer final : public MetaService {
 
   // Reads the database and takes up what an earlier run left dirty. Then flushes and evicts in the background.
   Status start();
-  // Ends the background work; `flush` brings everything out first. Returns what could not be brought out.
-  Status stop(bool flush);
+  // Ends the background work. What is dirty is brought out first, kept for the next start, or given up. Returns what
+  // could not be brought out; that is kept.
+  enum class End { kFlush, kKeep, kDiscard };
+  Status stop(End end);
 
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
   void forget(InodeId id, uint64_t count) override;

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <memory>
-#include <ranges>
 
 #include "cachefs/cache_directory.h"
 #include "cachefs/mount_table.h"
@@ -60,7 +59,7 @@ std::string log_target(const Options& options) {
 // Everything that needs to be written happens here, in the process that will serve the mount.
 Status serve(const Options& options, const std::function<void()>& ready) {
   const std::string& cache = options.mount.caches.front();
-  ASSIGN_OR_RETURN(const auto made, cachefs::make_cache_directory(cache));
+  ASSIGN_OR_RETURN(auto made, cachefs::make_cache_directory(cache));
   const std::string log = log_target(options);
   const bool made_log = log.starts_with('/') && ::access(log.c_str(), F_OK) != 0;
   bool mounted = false;
@@ -74,7 +73,7 @@ Status serve(const Options& options, const std::function<void()>& ready) {
   if (!status && !mounted) {
     // Nothing came of it: nothing is left behind.
     if (made_log) ::unlink(log.c_str());
-    for (const std::string& directory : std::views::reverse(made)) ::rmdir(directory.c_str());
+    for (; !made.empty(); made.pop_back()) ::rmdir(made.back().c_str());
   }
   return status;
 }

@@ -84,7 +84,7 @@ Result<WorkProgress> MetaServer::flush(InodeId id, bool first, std::chrono::mill
       const std::lock_guard lock(conflicts_mutex_);
       std::erase_if(conflicts_, [&](const auto& conflict) {
         const InodePtr inode = inodes_.find(conflict.first);
-        return inode == nullptr || is_below(inode, id);
+        return id == kRootInode || inode == nullptr || is_below(inode, id);
       });
     }
     scheduler_.expedite(ids);

@@ -41,6 +41,7 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
   } else if (stored) {
     RETURN_IF_ERROR(store_inode(inode));
   }
+  RETURN_IF_ERROR(refresh(inode));
   return entry_of(inode);
 }
 

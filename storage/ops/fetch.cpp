@@ -16,6 +16,7 @@ constexpr int kMostRestarts = 8;
 }  // namespace
 
 void StorageServer::start_fetch(InodeId id, uint64_t offset) {
+  if (options_.fetch.readahead_bytes == 0) return;
   Result<FilePtr> file = get(id);
   if (!file) return;
   {
@@ -38,12 +39,14 @@ Status StorageServer::fetch_all(InodeId id, std::chrono::milliseconds limit) {
     if (file->size() > space_.capacity()) return fail(ENOSPC, "is larger than the cache");
   }
   const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (std::chrono::steady_clock::now() < deadline) {
+  for (uint64_t reached = 0; std::chrono::steady_clock::now() < deadline;) {
     Extent missing;
     {
       const std::shared_lock lock(file->mutex);
       if (!file->next_missing(0, &missing)) return {};
     }
+    if (missing.begin < reached) return fail(ENOSPC, "does not fit beside what must stay in the cache");
+    reached = missing.begin;
     RETURN_IF_ERROR(fetch_chunk(*file, missing.begin / file->layout.chunk_size_bytes));
   }
   return fail(EINPROGRESS);

@@ -36,8 +36,10 @@ void Outsider::work() try {
     ++changes_;
     fault_ = difference();
   }
+  has_fault_ = !fault_.empty();
 } catch (const std::exception& error) {
   fault_ = error.what();
+  has_fault_ = true;
 }
 
 void Outsider::change() {

@@ -25,6 +25,8 @@ class Outsider {
   // "" when all that was done was seen, else what was not.
   std::string stop();
   uint64_t changes() const { return changes_; }
+  // Whether it has given up already.
+  bool has_fault() const { return has_fault_; }
 
  private:
   void work();
@@ -42,6 +44,7 @@ class Outsider {
   std::map<std::string, std::string> files_;  // what is outside
   std::string fault_;
   std::atomic<uint64_t> changes_{0};
+  std::atomic<bool> has_fault_{false};
   std::atomic<bool> stopped_{false};
   std::thread thread_;
 };

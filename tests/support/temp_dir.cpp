@@ -3,11 +3,11 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <ranges>
 #include <sstream>
 #include <stdexcept>
 #include <vector>
@@ -40,9 +40,9 @@ TempDir::TempDir() {
 
 TempDir::~TempDir() {
   const auto all = mountpoints();
-  for (const std::string& mounted : std::views::reverse(all)) {
+  std::for_each(all.rbegin(), all.rend(), [this](const std::string& mounted) {
     if (mounted.starts_with(path_ + "/")) ::umount2(mounted.c_str(), MNT_DETACH);
-  }
+  });
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
 }

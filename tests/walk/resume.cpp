@@ -96,9 +96,12 @@ class Settler {
     Outcome outcome;
     execute(walker_.model(), repeated, outcome);
     saved_.op.reset();
-    fmt::print("t{:02}: it took effect\n", walker_.thread());
     const auto done = compare();
-    if (done.empty() || died_) return died_ ? Settled::kDied : Settled::kAll;
+    if (died_) return Settled::kDied;
+    if (done.empty()) {
+      fmt::print("t{:02}: it took effect\n", walker_.thread());
+      return Settled::kAll;
+    }
     report(undone, "if the operation under way did not take effect");
     report(done, "if it did");
     return Settled::kLost;
