@@ -39,7 +39,7 @@ struct Config {
     FlushPolicy policy = FlushPolicy::kWriteBack;
     std::chrono::milliseconds delay{5000};
     Share max_dirty{0.5, 0};
-    uint32_t streams = 4;
+    uint32_t streams = 8;  // concurrent syncs outside share journal commits there
   } flush;
   struct Fetch {
     FetchMode mode = FetchMode::kStream;

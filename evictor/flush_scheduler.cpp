@@ -41,10 +41,12 @@ void FlushScheduler::add(InodeId id, Clock::time_point due) {
     const std::lock_guard lock(mutex_);
     const auto [it, is_new] = entries_.try_emplace(id);
     Entry& entry = it->second;
-    if (is_new) {
+    if (is_new || entry.gone) {
       entry.sequence = next_sequence_++;
       by_age_[entry.sequence] = id;
       entry.due = kNever;
+      entry.gone = false;
+      entry.again = entry.running;
       queue(id, entry, due);
     } else if (entry.running) {
       entry.again = true;
@@ -63,7 +65,8 @@ void FlushScheduler::remove(InodeId id) {
     if (it == entries_.end()) return;
     due_.erase({it->second.due, it->second.sequence});
     by_age_.erase(it->second.sequence);
-    entries_.erase(it);
+    it->second.gone = true;
+    if (!it->second.running) entries_.erase(it);
   }
   done_.notify_all();
 }
@@ -73,7 +76,7 @@ void FlushScheduler::expedite(const std::vector<InodeId>& ids) {
     const std::lock_guard lock(mutex_);
     for (const InodeId id : ids) {
       const auto it = entries_.find(id);
-      if (it == entries_.end()) continue;
+      if (it == entries_.end() || it->second.gone) continue;
       it->second.failures = 0;
       it->second.last_error = {0, {}};
       it->second.again = it->second.running;
@@ -86,14 +89,14 @@ void FlushScheduler::expedite(const std::vector<InodeId>& ids) {
 std::vector<InodeId> FlushScheduler::files() const {
   const std::lock_guard lock(mutex_);
   std::vector<InodeId> ids;
-  ids.reserve(entries_.size());
-  for (const auto& [id, entry] : entries_) ids.push_back(id);
+  ids.reserve(by_age_.size());
+  for (const auto& [sequence, id] : by_age_) ids.push_back(id);
   return ids;
 }
 
 size_t FlushScheduler::count() const {
   const std::lock_guard lock(mutex_);
-  return entries_.size();
+  return by_age_.size();
 }
 
 InodeId FlushScheduler::oldest() const {
@@ -105,7 +108,7 @@ FlushScheduler::Outcome FlushScheduler::outcome_of(const std::vector<InodeId>& i
   Outcome outcome;
   for (const InodeId id : ids) {
     const auto it = entries_.find(id);
-    if (it == entries_.end()) continue;
+    if (it == entries_.end() || it->second.gone) continue;
     const Entry& entry = it->second;
     if (entry.failures > 0 && !entry.running) {
       outcome.failed.emplace_back(id, entry.last_error);
@@ -143,14 +146,15 @@ void FlushScheduler::run() {
     taken.running = true;
     taken.again = false;
     taken.due = kNever;
-    const uint64_t sequence = taken.sequence;
     lock.unlock();
     const Status flushed = flush_(id);
     if (!flushed) log(Module::kEvictor).warn("inode {}: {}", id, flushed.error().context);
     lock.lock();
 
-    // The flush removes the file from here when it left it clean; with another sequence it is dirty again since.
-    if (const auto it = entries_.find(id); it != entries_.end() && it->second.sequence == sequence) {
+    // The flush removes the file from here when it left it clean.
+    if (const auto it = entries_.find(id); it->second.gone) {
+      entries_.erase(it);
+    } else {
       Entry& entry = it->second;
       entry.running = false;
       if (flushed) {

@@ -59,6 +59,7 @@ class FlushScheduler {
     int failures = 0;
     bool running = false;
     bool again = false;  // became dirty while it was flushed
+    bool gone = false;   // removed while it was flushed: here only until that ends
     Error last_error{0, {}};
   };
   using DueKey = std::pair<Clock::time_point, uint64_t>;

@@ -44,7 +44,12 @@ Status MetaServer::stop(End end) {
                     outcome.failed.size(), error.message());
     }
   }
-  if (end == End::kDiscard) {
+  // What stays here must outlive a power cut at any later time.
+  if (end != End::kDiscard) {
+    for (const InodeId id : scheduler_.files()) {
+      if (Status synced = storage_.sync(id); !synced && result) result = synced;
+    }
+  } else {
     for (const InodeId id : scheduler_.files()) {
       if (const InodePtr inode = inodes_.find(id); inode != nullptr) discard_copy(inode);
     }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cassert>
+#include <charconv>
 #include <utility>
 
 #include "core/unique_fd.h"
@@ -139,7 +140,11 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
     return fail(EIO, "metadata database {}: has schema {}, this program knows {}", path, version, kSchemaVersion);
   }
   ASSIGN_OR_RETURN(const std::string next, store->setting("next_id"));
-  store->next_id_ = next.empty() ? kRootInode + 1 : std::stoull(next);
+  store->next_id_ = kRootInode + 1;
+  const char* end = next.data() + next.size();
+  if (!next.empty() && std::from_chars(next.data(), end, store->next_id_).ptr != end) {
+    return fail(EIO, "metadata database {}: corrupt (next inode number)", path);
+  }
   store->reserved_to_ = store->next_id_;
   RETURN_IF_ERROR(store->commit());
   return store;

@@ -74,10 +74,22 @@ Status ChunkFile::load() {
     if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) return fail_errno("chunk file {}.chunk", path_);
     RETURN_IF_ERROR(set_mtime(mtime));
   }
+  if (after_power_cut_) {
+    // What was lost stays lost: without this the next record of a sync would make the old ones count again.
+    if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
+    RETURN_IF_ERROR(log_.rewrite(snapshot()));
+  }
   changed_at = FileTime::of(found.st_mtim);
   booked_used_ = allocated_bytes(fd_.get()) + log_.allocated_bytes();
-  booked_dirty_ = dirty_.bytes();
+  booked_dirty_ = newer_bytes();
   return {};
+}
+
+uint64_t ChunkFile::newer_bytes() const {
+  uint64_t bytes = dirty_.bytes() + flushing_.bytes();
+  if (flushing_.empty() || dirty_.empty()) return bytes;
+  for (const Extent& range : dirty_.extents()) bytes -= flushing_.bytes_in(range.begin, range.end);
+  return bytes;
 }
 
 // Replays one record. Not trusted: written after the last sync before a power cut. What such a record adds may be in
@@ -116,6 +128,14 @@ void ChunkFile::apply(const Record& record, bool trusted) {
       dirty_.remove(size_, kEndOfTime);
       return;
     case RecordType::kClean:
+      if (!trusted) {
+        // The flush is on disk outside; whether what it flushed is on disk here is not known. It is fetched again.
+        Extent flushed;
+        for (uint64_t at = range.begin; at < range.end && dirty_.next(at, &flushed) && flushed.begin < range.end;) {
+          at = std::min(flushed.end, range.end);
+          present_.remove(flushed.begin, at);
+        }
+      }
       return dirty_.remove(range.begin, range.end);
     case RecordType::kBase:
       if (trusted && record.value[0] > base_) present_.add(base_, record.value[0]);
@@ -169,9 +189,7 @@ ChunkState ChunkFile::state() const {
   state.dirty = dirty();
   state.mtime0 = version_;
   state.present_bytes = exists() ? present_.bytes_in(0, base_) + (size_ - base_) : 0;
-  ExtentSet newer = dirty_;
-  newer.add(flushing_);
-  state.dirty_bytes = newer.bytes();
+  state.dirty_bytes = newer_bytes();
   struct stat found;
   if (exists() && ::fstat(fd_.get(), &found) == 0) {
     state.blocks = static_cast<uint64_t>(found.st_blocks);
@@ -212,7 +230,7 @@ std::vector<Record> ChunkFile::snapshot() const {
 
 void ChunkFile::account() {
   const uint64_t used = exists() ? allocated_bytes(fd_.get()) + log_.allocated_bytes() : 0;
-  const uint64_t dirty = dirty_.bytes() + flushing_.bytes();
+  const uint64_t dirty = newer_bytes();
   space_.add_used(static_cast<int64_t>(used) - static_cast<int64_t>(booked_used_));
   space_.add_dirty(static_cast<int64_t>(dirty) - static_cast<int64_t>(booked_dirty_));
   booked_used_ = used;
@@ -276,13 +294,17 @@ Status ChunkFile::before_change(Extent range) {
   here.add(range.begin, range.end);
   for (const Extent& gap : gaps) here.remove(gap.begin, gap.end);
   dirty_.add(here);
+  account();
   return {};
 }
 
 Status ChunkFile::after_change(Extent range) {
   const bool known = range.end <= size_ && dirty_.contains(range.begin, range.end) &&
                      present_.contains(range.begin, range.end);
-  if (known) return {};
+  if (known) {
+    account();  // a hole in it may have been filled
+    return {};
+  }
   RETURN_IF_ERROR(log(Record::of_range(RecordType::kWritten, range)));
   present_.add(range.begin, range.end);
   dirty_.add(range.begin, range.end);

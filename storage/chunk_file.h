@@ -136,6 +136,8 @@ class ChunkFile {
   std::vector<Record> snapshot() const;
   Status log(std::span<const Record> records);
   Status log(const Record& record) { return log(std::span(&record, 1)); }
+  // Bytes that are newer than outside, each counted once.
+  uint64_t newer_bytes() const;
   // Books the change of allocated and dirty bytes since the last call.
   void account();
   Result<FileTime> mtime_on_disk() const;

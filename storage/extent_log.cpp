@@ -106,7 +106,13 @@ Status ExtentLog::open(const std::string& path, const std::function<void(const R
 
 Status ExtentLog::append(std::span<const Record> records) {
   if (records.empty()) return {};
-  RETURN_IF_ERROR(pwrite_full(fd_.get(), reinterpret_cast<const char*>(records.data()), records.size_bytes(), end_));
+  const Status written =
+      pwrite_full(fd_.get(), reinterpret_cast<const char*>(records.data()), records.size_bytes(), end_);
+  if (!written) {
+    // Whole records of a short write would count at the next start.
+    (void)::ftruncate(fd_.get(), static_cast<off_t>(end_));
+    return written;
+  }
   end_ += records.size_bytes();
   return {};
 }

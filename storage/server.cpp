@@ -23,6 +23,7 @@ Status StorageServer::open() {
     log(Module::kStorage).warn("target {} was not closed before the machine went down; what was not synced is fetched "
                                "again", directory);
     recount();
+    RETURN_IF_ERROR(space_.power_cut_handled());
   }
   return {};
 }

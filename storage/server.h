@@ -94,6 +94,7 @@ class StorageServer final : public StorageService {
 
   // --- storage/ops/flush.cpp
   void end_flush(ChunkFile& file);
+  Status copy_present(InodeId id, int external_fd);
   Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan);
 
   Options options_;

@@ -49,18 +49,27 @@ Status SpaceAccount::open(const std::string& directory, uint64_t capacity_bytes)
   if (memory == MAP_FAILED) return fail_errno("{}", path);
   page_ = static_cast<Page*>(memory);
 
-  const std::string boot = boot_id();
   if (page_->magic != kMagic) {
     std::memset(memory, 0, kPageBytes);
     page_->magic = kMagic;
   } else {
-    after_power_cut_ = page_->clean.load() == 0 && boot != page_->boot;
+    after_power_cut_ = page_->clean.load() == 0 && boot_id() != page_->boot;
   }
-  std::snprintf(page_->boot, sizeof(page_->boot), "%s", boot.c_str());
   page_->clean = 0;
-  // On disk before anything depends on it: this is how the next start knows of a power cut.
-  if (::msync(memory, kPageBytes, MS_SYNC) != 0) return fail_errno("{}", path);
+  // After a power cut the old boot id stays until it was dealt with: a kill before that must not hide it.
+  return after_power_cut_ ? Status{} : write_boot();
+}
+
+// On disk before anything depends on it: this is how the next start knows of a power cut.
+Status SpaceAccount::write_boot() {
+  std::snprintf(page_->boot, sizeof(page_->boot), "%s", boot_id().c_str());
+  if (::msync(page_, kPageBytes, MS_SYNC) != 0) return fail_errno("{}/space", directory_);
   return {};
+}
+
+Status SpaceAccount::power_cut_handled() {
+  after_power_cut_ = false;
+  return write_boot();
 }
 
 void SpaceAccount::set_used(uint64_t used_bytes, uint64_t dirty_bytes) {

@@ -30,6 +30,8 @@ class SpaceAccount {
   // Whether the machine went down since the account was last open, without a clean end: what was not synced may be
   // gone.
   bool after_power_cut() const { return after_power_cut_; }
+  // What the power cut may have taken was dealt with: the next start need not do it again. Errors of msync(2).
+  Status power_cut_handled();
   // Sets the sums, after a count.
   void set_used(uint64_t used_bytes, uint64_t dirty_bytes);
   // From now on (until the next open) a reboot loses nothing: everything was synced.
@@ -51,6 +53,8 @@ class SpaceAccount {
 
  private:
   struct Page;  // the mapping
+
+  Status write_boot();
 
   std::string directory_;
   UniqueFd file_;

@@ -94,9 +94,9 @@ Status StorageServer::flush_move(InodeId id) {
 }
 
 Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan) {
-  if (fault_armed(Fault::kSkipFlush)) return {};
   const int fd = file.flush_fd.get();
   RETURN_IF_ERROR(set_external_size(fd, plan, plan.external_size));
+  if (fault_armed(Fault::kSkipFlush)) return {};
   const std::span<char> buffer = thread_buffer(kBlockBytes);
   for (const Extent& extent : plan.extents) {
     for (uint64_t at = extent.begin; at < extent.end;) {
@@ -174,13 +174,39 @@ void StorageServer::end_flush(ChunkFile& file) {
   shard.flushing.erase(file.id());
 }
 
+// What is here of a file whose external file is gone; the rest went with that and is left as holes.
+Status StorageServer::copy_present(InodeId id, int external_fd) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::span<char> buffer = thread_buffer(kBlockBytes);
+  const std::shared_lock lock(file->mutex);
+  uint64_t lost = 0;
+  for (uint64_t at = 0; at < file->size();) {
+    Extent gap;
+    const bool any = file->next_missing(at, &gap);
+    const uint64_t end = std::min(any ? gap.begin : file->size(), at + kBlockBytes);
+    ASSIGN_OR_RETURN(const size_t bytes, pread_full(file->fd(), buffer.data(), end - at, at));
+    RETURN_IF_ERROR(pwrite_full(external_fd, buffer.data(), bytes, at));
+    at = end;
+    if (!any || at < gap.begin) continue;
+    lost += gap.size();
+    at = gap.end;
+  }
+  log(Module::kStorage).warn("inode {}: {} bytes were only outside, and went with the external file", id, lost);
+  if (::ftruncate(external_fd, static_cast<off_t>(file->size())) != 0 || ::fdatasync(external_fd) != 0) {
+    return fail_errno();
+  }
+  return {};
+}
+
 Status StorageServer::copy_out(InodeId id, int external_fd) {
   std::vector<char> block(kBlockBytes);  // not the thread's buffer: read() may fetch through that one
   for (uint64_t at = 0;;) {
-    ASSIGN_OR_RETURN(const size_t bytes, read(id, at, block));
-    if (bytes == 0) break;
-    RETURN_IF_ERROR(pwrite_full(external_fd, block.data(), bytes, at));
-    at += bytes;
+    const Result<size_t> bytes = read(id, at, block);
+    if (!bytes && (bytes.error().code == ESTALE || bytes.error().code == ENOENT)) return copy_present(id, external_fd);
+    RETURN_IF_ERROR(bytes);
+    if (*bytes == 0) break;
+    RETURN_IF_ERROR(pwrite_full(external_fd, block.data(), *bytes, at));
+    at += *bytes;
   }
   if (::fdatasync(external_fd) != 0) return fail_errno();
   return {};

@@ -17,7 +17,7 @@ struct HandleInfo {
   int64_t flags = 0;
   mode_t type = 0;
   uint64_t inode = 0;  // of the model
-  std::string path;    // as it was opened
+  Place place;         // as it was opened; it may lead elsewhere by now
 
   bool is_file() const { return S_ISREG(type); }
   bool is_directory() const { return S_ISDIR(type); }

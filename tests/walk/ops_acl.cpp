@@ -75,6 +75,20 @@ bool choose_target(Planner& p, Op& op) {
   return op.place.path != "." && op.place.path.size() < 3900;
 }
 
+bool choose_known(Planner& p, Op& op) {
+  Op known;
+  if (!p.random().percent(50) || !p.recall_xattr(known) || !known.name.starts_with("system."))
+    return choose_target(p, op);
+  op.slot = known.slot;
+  op.place = known.place;
+  op.name = known.name;
+  return true;
+}
+
+void settle_set(Planner& p, const Op& op, const Outcome& outcome) {
+  if (outcome.error == 0) p.remember_xattr(op);
+}
+
 bool plan_setacl(Planner& p, Op& op) {
   if (!choose_target(p, op)) return false;
   op.value = choose_acl(p);
@@ -99,9 +113,9 @@ void run_removeacl(Side& side, const Op& op, Outcome& outcome) {
 
 const OpTable& acl_ops() {
   static const OpTable table = {
-      {"setacl", 10, Effect::kNamespace, Risk::kNone, plan_setacl, run_setacl},
-      {"getacl", 6, Effect::kNone, Risk::kNone, choose_target, run_getacl},
-      {"removeacl", 4, Effect::kNamespace, Risk::kNone, choose_target, run_removeacl},
+      {"setacl", 10, Effect::kNamespace, Risk::kNone, plan_setacl, run_setacl, settle_set},
+      {"getacl", 6, Effect::kNone, Risk::kNone, choose_known, run_getacl},
+      {"removeacl", 4, Effect::kNamespace, Risk::kNone, choose_known, run_removeacl},
   };
   return table;
 }

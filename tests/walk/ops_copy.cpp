@@ -17,9 +17,9 @@ constexpr int64_t kExplicitTarget = 2;
 bool fits(const HandleInfo& handle) { return handle.is_file() && !handle.direct() && !handle.path_only(); }
 
 bool plan_slots(Planner& p, Op& op) {
-  op.slot =
-      p.handles().pick(p.random(), [&](const HandleInfo& h) { return fits(h) && (h.writable() || h.readable()); });
-  op.slot2 = p.handles().pick(p.random(), fits);
+  const bool odd = p.random().percent(8);
+  op.slot = p.handles().pick(p.random(), [&](const HandleInfo& h) { return fits(h) && (h.writable() || odd); });
+  op.slot2 = p.handles().pick(p.random(), [&](const HandleInfo& h) { return fits(h) && (h.readable() || odd); });
   return op.slot >= 0 && op.slot2 >= 0;
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 bool plan_flock(Planner& p, Op& op) {
   static constexpr int kWays[] = {LOCK_SH, LOCK_EX, LOCK_UN};
-  op.slot = p.handles().pick(p.random(), [](const HandleInfo& h) { return h.is_file() || h.is_directory(); });
+  op.slot = p.twin_slot();
   op.flags = p.random().pick(kWays) | LOCK_NB;
   return op.slot >= 0;
 }
@@ -23,7 +23,7 @@ bool plan_lock(Planner& p, Op& op) {
   static constexpr int kWays[] = {F_RDLCK, F_WRLCK, F_UNLCK};
   static constexpr int kCommands[] = {F_SETLK, F_OFD_SETLK, F_OFD_SETLK, F_GETLK, F_OFD_GETLK};
   static constexpr int kNumbers[] = {0, 1, 10, 100, 1000};
-  op.slot = p.file_slot();
+  op.slot = p.twin_slot();
   op.mode = p.random().pick(kWays);
   op.flags = p.random().pick(kCommands);
   if ((op.flags == F_GETLK || op.flags == F_OFD_GETLK) && op.mode == F_UNLCK) op.mode = F_WRLCK;

@@ -120,7 +120,8 @@ bool plan_map_load(Planner& p, Op& op) {
   op.slot2 = p.handles().pick_map(p.random(), false);
   if (op.slot2 < 0) return false;
   const MapInfo& map = p.handles().map(op.slot2);
-  op.offset = p.random().below(map.length);
+  const int64_t within = std::min(map.length, file_size(p.model().mapped_file(op.slot2)) - map.offset);
+  op.offset = p.random().below(within > 0 && p.random().percent(80) ? within : map.length);
   op.length = std::min(p.transfer_length(), map.length - op.offset);
   return true;
 }

@@ -23,6 +23,8 @@ bool plan_open(Planner& p, Op& op) {
     return true;
   }
   op.place = random.percent(70) ? p.file() : p.any();
+  // Several handles of one file are worth more than one of each.
+  if (random.percent(30)) op.place = p.opened(op.place);
   op.mode = p.file_mode();
   if (random.percent(60)) op.flags |= O_CREAT;
   if ((op.flags & O_CREAT) != 0 && random.percent(12)) op.flags |= O_EXCL;
@@ -42,14 +44,14 @@ void run_open(Side& side, const Op& op, Outcome& outcome) {
   side.handle(op.slot) = UniqueFd(fd);
 }
 
-void remember_handle(Planner& p, int slot, int64_t flags, const std::string& path) {
+void remember_handle(Planner& p, int slot, int64_t flags, const Place& place) {
   struct stat status;
   if (::fstat(p.model().fd(slot), &status) != 0) return;
-  p.handles()[slot] = {.open = true, .flags = flags, .type = status.st_mode, .inode = status.st_ino, .path = path};
+  p.handles()[slot] = {.open = true, .flags = flags, .type = status.st_mode, .inode = status.st_ino, .place = place};
 }
 
 void settle_open(Planner& p, const Op& op, const Outcome& outcome) {
-  if (outcome.error == 0) remember_handle(p, op.slot, op.flags, op.place.path);
+  if (outcome.error == 0) remember_handle(p, op.slot, op.flags, op.place);
 }
 
 bool plan_tmpfile(Planner& p, Op& op) {

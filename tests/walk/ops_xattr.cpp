@@ -27,6 +27,7 @@ bool plan_setxattr(Planner& p, Op& op) {
   static constexpr int kFlags[] = {0, 0, XATTR_CREATE, XATTR_REPLACE};
   if (!plan_target(p, op)) return false;
   op.name = choose_name(p);
+  if (p.random().percent(25)) p.recall_xattr(op);
   op.flags = p.random().pick(kFlags);
   const int64_t kind = p.features().big_xattr ? p.random().below(100) : 0;
   int64_t length = p.random().below(100);
@@ -36,13 +37,19 @@ bool plan_setxattr(Planner& p, Op& op) {
   return true;
 }
 
+void settle_set(Planner& p, const Op& op, const Outcome& outcome) {
+  if (outcome.error == 0) p.remember_xattr(op);
+}
+
 void run_setxattr(Side& side, const Op& op, Outcome& outcome) {
   outcome.take(XattrTarget(side, op).set(op.name.c_str(), op.value, static_cast<int>(op.flags)));
 }
 
 bool plan_getxattr(Planner& p, Op& op) {
-  if (!plan_target(p, op)) return false;
-  op.name = choose_name(p);
+  if (!p.recall_xattr(op)) {
+    if (!plan_target(p, op)) return false;
+    op.name = choose_name(p);
+  }
   op.length = p.random().percent(80) ? kMaxTransfer / 4 : p.random().below(20);
   return true;
 }
@@ -62,6 +69,7 @@ void run_listxattr(Side& side, const Op& op, Outcome& outcome) {
 }
 
 bool plan_removexattr(Planner& p, Op& op) {
+  if (p.recall_xattr(op)) return true;
   if (!plan_target(p, op)) return false;
   op.name = choose_name(p);
   return true;
@@ -75,7 +83,7 @@ void run_removexattr(Side& side, const Op& op, Outcome& outcome) {
 
 const OpTable& xattr_ops() {
   static const OpTable table = {
-      {"setxattr", 16, Effect::kNamespace, Risk::kNone, plan_setxattr, run_setxattr},
+      {"setxattr", 16, Effect::kNamespace, Risk::kNone, plan_setxattr, run_setxattr, settle_set},
       {"getxattr", 12, Effect::kNone, Risk::kNone, plan_getxattr, run_getxattr},
       {"listxattr", 7, Effect::kNone, Risk::kNone, plan_target, run_listxattr},
       {"removexattr", 7, Effect::kNamespace, Risk::kNone, plan_removexattr, run_removexattr},

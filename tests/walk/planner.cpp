@@ -132,7 +132,15 @@ Place Planner::fresh() {
   return place;
 }
 
+Place Planner::opened(const Place& otherwise) {
+  const int slot = handles_.pick(random_, [](const HandleInfo& handle) {
+    return handle.is_file() && handle.place.base < 0 && !handle.place.path.empty();
+  });
+  return slot < 0 ? otherwise : handles_[slot].place;
+}
+
 Place Planner::existing() {
+  if (random_.percent(8)) return opened(fresh());
   if (scan_.entries.empty()) return fresh();
   return random_.pick(scan_.entries).place;
 }
@@ -182,6 +190,22 @@ void Planner::mangle(Place& place) {
 void Planner::target(Op& op) {
   if (random_.percent(30)) op.slot = attribute_slot();
   if (op.slot < 0) op.place = any();
+}
+
+void Planner::remember_xattr(const Op& op) {
+  xattrs_.push_back(op);
+  if (xattrs_.size() > 12) xattrs_.pop_front();
+}
+
+bool Planner::recall_xattr(Op& op) {
+  if (xattrs_.empty() || random_.percent(25)) return false;
+  const Op& known = random_.pick(xattrs_);
+  if (known.slot >= 0 && !handles_[known.slot].open) return false;
+  if (known.place.base >= 0 && !handles_[known.place.base].is_directory()) return false;
+  op.slot = known.slot;
+  op.place = known.place;
+  op.name = known.name;
+  return true;
 }
 
 bool Planner::is_forbidden_device(const Place& place) {

@@ -38,6 +38,8 @@ class Planner {
   int any_slot();
   // A handle, but not one of the thread's root: its attributes stay, or other users are locked out.
   int attribute_slot();
+  // A file that is open more than once, if there is one: what happens to it shows through the other handle.
+  int twin_slot();
 
   // Places: something that exists (mostly), a regular file, a directory, a name to create, anything.
   Place existing();
@@ -45,8 +47,13 @@ class Planner {
   Place directory();
   Place fresh();
   Place any();
+  // A place that an open handle was opened at, or else the given one.
+  Place opened(const Place& otherwise);
   // An operation on an open file or on a path: fills `slot` or `place`.
   void target(Op& op);
+  // Extended attributes that were set lately: remembers one; turns the operation to one of them.
+  void remember_xattr(const Op& op);
+  bool recall_xattr(Op& op);
   // True if the place leads to a device that cannot be opened on the subject.
   bool is_forbidden_device(const Place& place);
 
@@ -82,6 +89,7 @@ class Planner {
   std::vector<std::pair<int, const OpType*>> weights_;  // running sum
   std::vector<std::string> names_;
   std::deque<Op> queue_;
+  std::deque<Op> xattrs_;
   TreeScan scan_;
   std::vector<const TreeEntry*> directories_;
   std::vector<const TreeEntry*> files_;

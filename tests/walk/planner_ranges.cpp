@@ -49,6 +49,17 @@ int Planner::attribute_slot() {
   return handles_.pick(random_, [&](const HandleInfo& handle) { return handle.inode != thread_root_inode_; });
 }
 
+int Planner::twin_slot() {
+  const int slot = handles_.pick(random_, [&](const HandleInfo& handle) {
+    if (!handle.is_file() || handle.path_only()) return false;
+    int count = 0;
+    for (int other = 0; other < kHandleSlots; ++other)
+      if (handles_[other].open && handles_[other].inode == handle.inode) ++count;
+    return count > 1;
+  });
+  return slot < 0 ? file_slot() : slot;
+}
+
 int64_t Planner::size_of(int slot) {
   struct stat status;
   return ::fstat(model_.fd(slot), &status) == 0 ? status.st_size : 0;

@@ -112,7 +112,7 @@ void Walker::report(const Op& op, const std::string& difference) {
   for (int slot : {op.slot, op.slot2})
     if (slot >= 0 && slot < kHandleSlots && handles_[slot].open)
       text += fmt::format("  slot {}: {} opened as {} with flags {:#x}, inode {} of the model\n", slot,
-                          type_name(handles_[slot].type), printable(handles_[slot].path), handles_[slot].flags,
+                          type_name(handles_[slot].type), printable(handles_[slot].place.path), handles_[slot].flags,
                           handles_[slot].inode);
   text += "last operations of this thread:\n" + history_.last(30);
   text += "last operations on the same file or path:\n" + history_.about(op, inode, 30);
@@ -154,7 +154,8 @@ std::vector<std::string> Walker::compare_all(bool& subject_alive) {
   for (int slot = 0; slot < kHandleSlots; ++slot) {
     const HandleInfo& handle = handles_[slot];
     if (handle.open && handle.is_file() && handle.readable() && !handle.direct())
-      compare.compare_files(subject_.fd(slot), model_.fd(slot), fmt::format("handle {} of {}", slot, handle.path));
+      compare.compare_files(subject_.fd(slot), model_.fd(slot),
+                            fmt::format("handle {} of {}", slot, handle.place.path));
   }
   subject_alive = compare.count() == 0 || !options_.tolerate_death || subject_.alive();
   return compare.differences();

@@ -1,0 +1,97 @@
+// What is seen of changes outside, in the three modes.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "tests/support/mounted_cache.h"
+
+namespace forebay::test {
+namespace {
+
+class Validation : public MountTest {
+ protected:
+  MountedCache cache_;
+};
+
+TEST_F(Validation, AlwaysSeesEveryChangeAtOnce) {
+  cache_.mount({.settings = {"consistency.validate=always"}});
+  write_file(cache_.outside("a"), "one");
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+  const struct stat before = stat_of(cache_.outside("a"));
+  write_file(cache_.outside("a"), "two");
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, cache_.outside("a").c_str(), times, 0), 0);
+  EXPECT_EQ(read_file(cache_.inside("a")), "two") << "same size, same mtime";
+  ASSERT_EQ(::chmod(cache_.outside("a").c_str(), 0600), 0);
+  EXPECT_EQ(stat_of(cache_.inside("a")).st_mode & 07777, 0600u);
+  ASSERT_EQ(::unlink(cache_.outside("a").c_str()), 0);
+  EXPECT_FALSE(exists(cache_.inside("a")));
+  write_file(cache_.outside("a"), "three");
+  EXPECT_EQ(read_file(cache_.inside("a")), "three") << "a name that was not there is there";
+}
+
+TEST_F(Validation, TtlSeesAChangeWhenTheTimeIsOver) {
+  cache_.mount({.settings = {"consistency.validate=ttl", "consistency.attr_ttl=100ms"}});
+  write_file(cache_.outside("a"), "one");
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+  write_file(cache_.outside("a"), "two");
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));  // the time that is promised
+  EXPECT_EQ(read_file(cache_.inside("a")), "two");
+}
+
+TEST_F(Validation, TtlDoesNotAskAgainWithinTheTime) {
+  cache_.mount({.settings = {"consistency.validate=ttl", "consistency.attr_ttl=1h"}});
+  write_file(cache_.outside("a"), "one");
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+  write_file(cache_.outside("a"), "two");
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+}
+
+TEST_F(Validation, NeverTrustsTheCopy) {
+  cache_.mount({.settings = {"consistency.validate=never"}});
+  write_file(cache_.outside("a"), "one");
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+  write_file(cache_.outside("a"), "two");
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+}
+
+TEST_F(Validation, ARenameOutsideKeepsWhatIsCached) {
+  cache_.mount({.settings = {"consistency.validate=always"}});
+  write_file(cache_.outside("a"), noise(1 << 20));
+  read_file(cache_.inside("a"));
+  const Json before = cache_.status();
+  ASSERT_EQ(::rename(cache_.outside("a").c_str(), cache_.outside("b").c_str()), 0);
+  EXPECT_EQ(content_difference(noise(1 << 20), read_file(cache_.inside("b"))), "");
+  EXPECT_FALSE(exists(cache_.inside("a")));
+}
+
+TEST_F(Validation, ARenameInsideKeepsWhatIsCached) {
+  cache_.mount({.settings = {"consistency.validate=always"}});
+  write_file(cache_.outside("a"), noise(1 << 20));
+  read_file(cache_.inside("a"));
+  const Json fetched = cache_.status().at("fetched_bytes");
+  ASSERT_EQ(::rename(cache_.inside("a").c_str(), cache_.inside("b").c_str()), 0);
+  EXPECT_EQ(content_difference(noise(1 << 20), read_file(cache_.inside("b"))), "");
+  EXPECT_EQ(cache_.status().at("fetched_bytes"), fetched) << "it was fetched again";
+}
+
+TEST_F(Validation, ACopyOutlivesTheMount) {
+  write_file(cache_.outside("same"), noise(1 << 20, 1));
+  write_file(cache_.outside("changed"), noise(1 << 20, 2));
+  cache_.mount();
+  read_file(cache_.inside("same"));
+  read_file(cache_.inside("changed"));
+  cache_.unmount();
+  write_file(cache_.outside("changed"), noise(1 << 20, 3));
+  cache_.mount();
+  EXPECT_TRUE(cache_.stat("same").at("cached"));
+  EXPECT_FALSE(cache_.stat("changed").at("cached"));
+  EXPECT_EQ(content_difference(noise(1 << 20, 1), read_file(cache_.inside("same"))), "");
+  EXPECT_EQ(cache_.status().at("fetched_bytes"), 0);
+  EXPECT_EQ(content_difference(noise(1 << 20, 3), read_file(cache_.inside("changed"))), "");
+}
+
+}  // namespace
+}  // namespace forebay::test

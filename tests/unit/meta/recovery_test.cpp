@@ -1,0 +1,172 @@
+// What a killed process leaves is taken up by the next one: nothing that was written is gone, nothing that was unlinked
+// is back.
+#include <gtest/gtest.h>
+
+#include "tests/unit/meta/server_harness.h"
+
+namespace forebay::meta {
+namespace {
+
+class RecoveryTest : public testing::Test, protected MetaHarness {};
+
+TEST_F(RecoveryTest, DirtyFilesAreTakenUp) {
+  const InodeId id = create("a", "hello");
+  ASSERT_TRUE(meta().mkdir(root(), kRootInode, "d", 0755));
+  const InodeId below = create("b", "below", lookup("d").id);
+  kill();
+  EXPECT_EQ(meta().status().dirty_files, 2u);
+  EXPECT_EQ(lookup("a").id, id) << "under the same number";
+  EXPECT_EQ(lookup("b", lookup("d").id).id, below);
+  EXPECT_EQ(meta().getattr(id)->attributes.size, 5u);
+  EXPECT_EQ(read(id), "hello");
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("a"), "hello");
+  EXPECT_EQ(outside_content("d/b"), "below");
+}
+
+TEST_F(RecoveryTest, CachedFilesAreStillCached) {
+  test::write_file(outside("a"), "content");
+  read(lookup("a").id);
+  kill();
+  const InodeId id = lookup("a").id;
+  EXPECT_TRUE(state(id).cached);
+  EXPECT_EQ(read(id), "content");
+  EXPECT_EQ(storage().space().fetched_bytes, 0u);
+}
+
+TEST_F(RecoveryTest, AWriteIsKeptThoughItsFileIsStillOpen) {
+  const InodeId id = meta().create(root(), kRootInode, "a", 0644, O_WRONLY)->entry.id;
+  ASSERT_TRUE(storage().write(id, 0, std::string("hello")));
+  kill();
+  EXPECT_EQ(read(lookup("a").id), "hello");
+  flush();
+  EXPECT_EQ(outside_content("a"), "hello");
+}
+
+TEST_F(RecoveryTest, AFlushedFileIsCleanAfterwards) {
+  create("a", "hello");
+  flush();
+  kill();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(meta().status().dirty_files, 0u);
+  EXPECT_EQ(outside_content("a"), "hello");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
+TEST_F(RecoveryTest, AnUnlinkedFileDoesNotComeBack) {
+  create("a", "hello");
+  ASSERT_TRUE(meta().unlink(root(), kRootInode, "a"));
+  kill();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_FALSE(is_outside("a"));
+  EXPECT_TRUE(conflict_files().empty());
+  EXPECT_EQ(meta().status().dirty_files, 0u);
+}
+
+TEST_F(RecoveryTest, AKillBetweenTheUnlinkAndItsRecordIsNoConflict) {
+  const InodeId id = create("a", "hello");
+  kill([&](Store& store) {
+    ASSERT_TRUE(store.put_intent(0, "", id));
+    ASSERT_EQ(::unlink(outside("a").c_str()), 0);
+  });
+  EXPECT_EQ(meta().status().dirty_files, 0u);
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_TRUE(conflict_files().empty());
+  EXPECT_EQ(storage().space().used_bytes, 0u);
+}
+
+TEST_F(RecoveryTest, AnUnlinkThatWasOnlyIntendedDidNotHappen) {
+  const InodeId id = create("a", "hello");
+  kill([&](Store& store) { ASSERT_TRUE(store.put_intent(0, "", id)); });
+  EXPECT_EQ(read(lookup("a").id), "hello");
+  kill();  // the intent is gone: a removal by the outside is a conflict now
+  ASSERT_EQ(::unlink(outside("a").c_str()), 0);
+  flush();
+  EXPECT_EQ(conflict_files().size(), 1u);
+}
+
+TEST_F(RecoveryTest, AKillBetweenTheRenameAndItsRecordFindsTheFile) {
+  const InodeId id = create("a", "hello");
+  ASSERT_TRUE(meta().mkdir(root(), kRootInode, "d", 0755));
+  const InodeId directory = lookup("d").id;
+  create("x", "so that the directory is in the database", directory);
+  ASSERT_TRUE(storage().expect_version_change(id));
+  kill([&](Store& store) {
+    ASSERT_TRUE(store.put_intent(directory, "b", id));
+    ASSERT_EQ(::rename(outside("a").c_str(), outside("d/b").c_str()), 0);
+  });
+  EXPECT_EQ(lookup("b", lookup("d").id).id, id);
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("d/b"), "hello");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
+TEST_F(RecoveryTest, ARenameThatWasOnlyIntendedDidNotHappen) {
+  const InodeId id = create("a", "hello");
+  kill([&](Store& store) { ASSERT_TRUE(store.put_intent(kRootInode, "b", id)); });
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("a"), "hello");
+  EXPECT_FALSE(is_outside("b"));
+}
+
+TEST_F(RecoveryTest, AKillBetweenAChmodAndItsRecordIsNoConflict) {
+  const InodeId id = create("a", "hello");
+  ASSERT_TRUE(storage().expect_version_change(id));
+  ASSERT_EQ(::chmod(outside("a").c_str(), 0600), 0);
+  kill();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("a"), "hello");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
+TEST_F(RecoveryTest, AChangeOutsideWhileNobodyWatchedIsAConflict) {
+  create("a", "hello");
+  kill([&](Store&) { test::write_file(outside("a"), "theirs"); });
+  EXPECT_EQ(flush().failed_files, 1u);
+  EXPECT_EQ(outside_content("a"), "theirs");
+  ASSERT_EQ(conflict_files().size(), 1u);
+  EXPECT_EQ(outside_content(conflict_files()[0]), "hello");
+}
+
+// Its ctime is another, so by the validity rule both sides changed it; the object and its data are found all the same.
+TEST_F(RecoveryTest, ADirtyFileThatTheOutsideRenamedIsFoundWhenItIsSeen) {
+  const InodeId id = create("a", "hello");
+  kill([&](Store&) { ASSERT_EQ(::rename(outside("a").c_str(), outside("b").c_str()), 0); });
+  EXPECT_EQ(lookup("b").id, id);
+  EXPECT_EQ(read(id), "hello");
+  flush();
+  ASSERT_EQ(conflict_files().size(), 1u);
+  EXPECT_TRUE(conflict_files()[0].starts_with("b.")) << "beside where it is now: " << conflict_files()[0];
+  EXPECT_EQ(outside_content(conflict_files()[0]), "hello");
+}
+
+TEST_F(RecoveryTest, PinsAreKept) {
+  test::write_file(outside("a"), "content");
+  ASSERT_TRUE(meta().pin(lookup("a").id, true));
+  kill();
+  EXPECT_TRUE(state(lookup("a").id).pinned);
+}
+
+TEST_F(RecoveryTest, NumbersAreNotGivenTwice) {
+  const InodeId first = create("a", "x");
+  kill();
+  EXPECT_GT(create("b", "y"), first);
+}
+
+TEST_F(RecoveryTest, ManyKillsInARowLoseNothing) {
+  std::string expected;
+  for (int round = 0; round < 5; ++round) {
+    const std::string piece = "piece " + std::to_string(round) + ";";
+    if (round == 0) create("a", "");
+    write(lookup("a").id, expected.size(), piece);
+    expected += piece;
+    if (round == 2) flush();
+    kill();
+    ASSERT_EQ(read(lookup("a").id), expected);
+  }
+  flush();
+  EXPECT_EQ(outside_content("a"), expected);
+}
+
+}  // namespace
+}  // namespace forebay::meta
