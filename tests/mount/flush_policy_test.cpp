@@ -36,7 +36,7 @@ TEST_F(FlushPolicy, OnCloseIsOutsideWhenCloseReturns) {
   cache_.mount({.settings = {"flush.policy=on-close"}});
   OpenFile file(cache_.inside("a"), O_CREAT | O_RDWR);
   file.write_at(0, noise(300'000));
-  EXPECT_TRUE(cache_.stat("a").at("dirty"));
+  EXPECT_EQ(xattr_of(cache_.inside("a"), "user.forebay.dirty"), "1");
   ASSERT_EQ(file.close(), 0);
   EXPECT_EQ(content_difference(noise(300'000), read_file(cache_.outside("a"))), "");
   EXPECT_EQ(cache_.status().at("dirty_files"), 0);

@@ -111,6 +111,22 @@ TEST_F(Residency, AFileLargerThanTheCacheIsWrittenAndReadWhole) {
   }
 }
 
+// New files that nobody has looked at since are all that there is to make room with.
+TEST_F(Residency, DirtyFilesAreFlushedForRoomWhateverThePolicy) {
+  for (const char* policy : {"flush.policy=manual", "flush.delay=1h"}) {
+    cache_.mount({.settings = {policy, "flush.max_dirty=100%", "cache.capacity=8MiB", "cache.chunk_size=64KiB"}});
+    for (uint64_t i = 0; i < 20; ++i) ASSERT_NO_THROW(write_file(cache_.inside(std::to_string(i)), noise(kMiB, i)));
+    EXPECT_LE(cache_.status().at("used_bytes"), 8 * kMiB);
+    for (uint64_t i = 0; i < 20; ++i) {
+      ASSERT_EQ(content_difference(noise(kMiB, i), read_file(cache_.inside(std::to_string(i)))), "") << i;
+    }
+    cache_.unmount();
+    for (uint64_t i = 0; i < 20; ++i) {
+      ASSERT_EQ(content_difference(noise(kMiB, i), read_file(cache_.outside(std::to_string(i)))), "") << i;
+    }
+  }
+}
+
 TEST_F(Residency, AttributesSayWhatStatSays) {
   write_file(cache_.outside("a"), noise(kMiB));
   cache_.mount({.settings = {"flush.policy=manual", "cache.chunk_size=128KiB"}});

@@ -92,6 +92,19 @@ TEST_F(FullOutside, IsReportedByCloseWithWriteBack) {
   expect_late_error_then_recovery(cache_, *disk_, file.close());
 }
 
+// A process that is started closes the copies it has inherited; that must not take the news from us.
+TEST_F(FullOutside, IsStillReportedByFsyncWhenAChildHasClosedItsCopy) {
+  cache_.mount({.settings = {"flush.policy=manual"}});
+  OpenFile file(cache_.inside("a"), O_CREAT | O_RDWR);
+  disk_->fill_up();
+  file.write_at(0, noise(4 * kMiB));
+  EXPECT_NE(cache_.try_run("flush", "a").exit_status, 0);
+  run_process({"true"});
+  const int reported = file.sync();
+  file.close();
+  expect_late_error_then_recovery(cache_, *disk_, reported);
+}
+
 TEST_F(FullOutside, IsReportedByCloseWithFlushOnClose) {
   cache_.mount({.settings = {"flush.policy=on-close"}});
   OpenFile file(cache_.inside("a"), O_CREAT | O_RDWR);

@@ -107,7 +107,7 @@ Json MountedCache::stat(const std::string& name) {
 
 bool MountedCache::wait_for(const std::function<bool(const Json&)>& condition, std::chrono::milliseconds limit) {
   const auto deadline = Clock::now() + limit;
-  while (!condition(status())) {
+  while (!condition(Json::parse(xattr_of(mountpoint_, "user.forebay.status")))) {
     if (Clock::now() > deadline) return false;
     std::this_thread::sleep_for(5ms);  // nothing tells us of a change
   }

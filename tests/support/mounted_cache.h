@@ -54,7 +54,8 @@ class MountedCache {
   ProcessResult try_run(const std::string& command, const std::string& name);
   Json status();
   Json stat(const std::string& name);
-  // Asks for the status until the condition holds; false if that does not happen.
+  // Asks for the status until the condition holds; false if that does not happen. It starts no process: a child that is
+  // started closes its copies of our open files, which is news to the file system.
   bool wait_for(const std::function<bool(const Json&)>& condition,
                 std::chrono::milliseconds limit = std::chrono::seconds(30));
   bool wait_until_clean();

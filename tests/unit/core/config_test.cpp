@@ -85,7 +85,7 @@ TEST(ConfigKeys, DefaultsAreWrittenAsInAFile) {
   EXPECT_EQ(defaults["cache.chunk_size"], "\"512KiB\"");
   EXPECT_EQ(defaults["flush.delay"], "\"5s\"");
   EXPECT_EQ(defaults["flush.policy"], "\"write-back\"");
-  EXPECT_EQ(defaults["flush.streams"], "4");
+  EXPECT_EQ(defaults["flush.streams"], "8");
   EXPECT_EQ(defaults["fetch.readahead"], "\"64MiB\"");
   EXPECT_EQ(defaults["stripe.count"], "\"auto\"");
 }
