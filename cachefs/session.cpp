@@ -55,9 +55,9 @@ fuse_entry_param entry_param_of(const EntryReply& entry) {
   return param;
 }
 
-Status late_error(Session& session, InodeId id, FileHandle& handle) {
+Status late_error(Session& session, InodeId id, std::atomic<uint64_t>& seen) {
   const uint64_t failures = session.meta.flush_failures(id);
-  if (handle.failures_seen.exchange(failures) == failures) return {};
+  if (seen.exchange(failures) == failures) return {};
   const Error error = session.meta.last_flush_error(id);
   return Failure(Error{error.code == 0 ? EIO : error.code, error.context});
 }

@@ -45,12 +45,13 @@ struct FileHandle {
   int flags = 0;
   Caller opener;
   // Failures of the write-back that this handle's owner was told about (or that are older than it).
-  std::atomic<uint64_t> failures_seen{0};
+  // Counted for close and for fsync apart: a child that closes its copy must not take the news from its parent.
+  std::atomic<uint64_t> seen_by_close{0}, seen_by_fsync{0};
 };
 inline FileHandle& handle_of(const fuse_file_info* info) { return *reinterpret_cast<FileHandle*>(info->fh); }
 
 // The error of a write-back that failed since this handle was last told: once for each handle, as fsync(2) says.
-Status late_error(Session& session, InodeId id, FileHandle& handle);
+Status late_error(Session& session, InodeId id, std::atomic<uint64_t>& seen);
 
 // JSON for user.forebay.status and user.forebay.stat.
 std::string status_json(Session& session);

@@ -113,23 +113,24 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
   }
   // Before the dirty flag goes, the attributes are the flushed file's.
   if (const Result<consistency::Probe> probe = look(inode); probe) take_over(inode, *probe, changes);
-  if (clean) set_clean(inode);
+  if (clean) set_clean(inode, epoch);
   return {};
 }
 
-void MetaServer::set_clean(const InodePtr& inode) {
+void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch) {
   const Result<ChunkState> state = storage_.stat_file(inode->id);
   {
     const std::lock_guard lock(inode->mutex);
+    if (inode->dirty_epoch != epoch) return;  // written meanwhile: mark_dirty() came between
     inode->dirty = false;
+    scheduler_.remove(inode->id);
+    {
+      const std::lock_guard dirty_lock(dirty_mutex_);
+      dirty_.erase(inode->id);
+    }
     const bool complete = state && state->exists && state->complete;  // written here, or fetched
     if (complete && !inode->cached) ++cached_files_;
     inode->cached = inode->cached || complete;
-  }
-  scheduler_.remove(inode->id);
-  {
-    const std::lock_guard lock(dirty_mutex_);
-    dirty_.erase(inode->id);
   }
   update_row(inode);
   used(inode);
@@ -176,6 +177,11 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
     erase_row(inode);
   } else {
     ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
+    uint64_t epoch = 0;
+    {
+      const std::lock_guard lock(inode->mutex);
+      epoch = inode->dirty_epoch;
+    }
     RETURN_IF_ERROR(storage_.revert(inode->id, probe.version));
     {
       const std::lock_guard lock(inode->mutex);
@@ -186,7 +192,7 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
       ++inode->generation;
       note_change(*inode);
     }
-    set_clean(inode);
+    set_clean(inode, epoch);
     RETURN_IF_ERROR(refresh(inode, true));
   }
   return {};
@@ -208,6 +214,7 @@ Status MetaServer::mark_dirty(InodeId id) {
   }
   if (unlinked) return {};  // it has nowhere to go, and nothing will look for it after a crash
   RETURN_IF_ERROR(store_inode(inode));
+  used(inode);  // from now on the evictor counts on it
   const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
   scheduler_.add(id, by_itself ? std::chrono::steady_clock::now() + config_.flush.delay
                                : evictor::FlushScheduler::kNever);

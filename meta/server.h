@@ -161,7 +161,8 @@ class MetaServer final : public MetaService {
   Status commit_flush(const InodePtr& inode, uint64_t epoch);
   Status put_true_name_first(const InodePtr& inode);
   Status settle_conflict(const InodePtr& inode, bool gone_outside);
-  void set_clean(const InodePtr& inode);
+  // Unless it was written since `epoch`.
+  void set_clean(const InodePtr& inode, uint64_t epoch);
 
   // --- meta/keep_beside.cpp
   Result<std::string> keep_beside(const InodePtr& inode);

@@ -14,7 +14,8 @@ void set_handle(Session& session, const Caller& caller, InodeId id, const OpenRe
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
   handle->opener = caller;
-  handle->failures_seen = session.meta.flush_failures(id);
+  handle->seen_by_close = session.meta.flush_failures(id);
+  handle->seen_by_fsync = handle->seen_by_close.load();
   info->fh = reinterpret_cast<uint64_t>(handle.release());
   info->keep_cache = reply.keep_pages ? 1 : 0;
 }

@@ -5,19 +5,19 @@
 namespace forebay::cachefs::ops {
 namespace {
 
-void reply_synced(fuse_req_t request, InodeId inode, const Status& done, fuse_file_info* info) {
-  const Status late = late_error(session_of(request), inode, handle_of(info));
+void reply_synced(fuse_req_t request, InodeId inode, const Status& done, std::atomic<uint64_t>& seen) {
+  const Status late = late_error(session_of(request), inode, seen);
   reply_status(request, done ? late : done);
 }
 
 }  // namespace
 
 void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
-  reply_synced(request, inode, session_of(request).meta.close(inode), info);
+  reply_synced(request, inode, session_of(request).meta.close(inode), handle_of(info).seen_by_close);
 }
 
 void fsync(fuse_req_t request, fuse_ino_t inode, int, fuse_file_info* info) {
-  reply_synced(request, inode, session_of(request).meta.fsync(inode), info);
+  reply_synced(request, inode, session_of(request).meta.fsync(inode), handle_of(info).seen_by_fsync);
 }
 
 }  // namespace forebay::cachefs::ops

@@ -50,7 +50,8 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
   const bool sets_other =
       change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime;
   // A change of nothing is how the kernel says that setuid bits must go: before a write, or for chown(-1, -1).
-  if (!change.set_size && !sets_other) RETURN_IF_ERROR(strip_privileges(caller, id, true));
+  const bool owner = caller.uid == 0 || caller.uid == inode->attributes.uid;
+  if (!change.set_size && !sets_other && inode->is_file() && owner) RETURN_IF_ERROR(strip_privileges(caller, id, true));
   if (sets_other) {
     ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
     const Status changed = own_change(inode, change.set_mtime, [&]() -> Status {

@@ -47,8 +47,8 @@ AssertionResult everything_is_here_after_a_kill(const std::string& faults) {
 
 AssertionResult small_cache_keeps_everything(const std::string& faults) {
   MountedCache cache;
-  // With "manual" it is the evictor alone that has anything flushed, and with "always" nothing hides behind the kernel's
-  // caches.
+  // With "manual" it is the evictor alone that has anything flushed, and with "always" nothing hides behind the
+  // kernel's caches.
   cache.mount({.settings = {"cache.capacity=4MiB", "cache.chunk_size=64KiB", "flush.policy=manual",
                             "consistency.validate=always"},
                .faults = faults});

@@ -124,7 +124,8 @@ TEST_F(Namespace, InodeNumbersAreTheSameAfterARemount) {
 
 TEST_F(Namespace, DfShowsTheOutside) {
   cache_.mount();
-  struct statvfs in {}, out {};
+  struct statvfs in {
+  }, out{};
   ASSERT_EQ(::statvfs(cache_.mountpoint().c_str(), &in), 0);
   ASSERT_EQ(::statvfs(cache_.external().c_str(), &out), 0);
   EXPECT_EQ(in.f_blocks * in.f_frsize, out.f_blocks * out.f_frsize);

@@ -63,12 +63,10 @@ testing::AssertionResult synced_survives(const std::optional<std::string>& fault
   write_file(cache.inside("not-synced"), noise(3 * kMiB, 2));
   powered.cut_power();
   powered.mount();
-  const std::string here =
-      content_difference(noise(3 * kMiB + 5, 1), content_or_nothing(cache.inside("synced")));
+  const std::string here = content_difference(noise(3 * kMiB + 5, 1), content_or_nothing(cache.inside("synced")));
   if (!here.empty()) return testing::AssertionFailure() << "inside: " << here;
   cache.unmount();
-  const std::string outside =
-      content_difference(noise(3 * kMiB + 5, 1), content_or_nothing(cache.outside("synced")));
+  const std::string outside = content_difference(noise(3 * kMiB + 5, 1), content_or_nothing(cache.outside("synced")));
   if (!outside.empty()) return testing::AssertionFailure() << "outside: " << outside;
   return testing::AssertionSuccess();
 }

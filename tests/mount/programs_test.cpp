@@ -144,8 +144,9 @@ class Fio : public Programs, public testing::WithParamInterface<const char*> {};
 
 TEST_P(Fio, VerifiesWhatItWroteAtRandom) {
   cache_.mount({.settings = {"flush.delay=100ms"}});
-  const std::string job = std::string("fio --name=v --minimal --filename=data --size=24m --rw=randrw --bsrange=4k-64k "
-                                      "--verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 ") +
+  const std::string job = std::string(
+                              "fio --name=v --minimal --filename=data --size=24m --rw=randrw --bsrange=4k-64k "
+                              "--verify=crc32c --verify_fatal=1 --do_verify=1 --verify_state_save=0 ") +
                           GetParam();
   ASSERT_TRUE(inside(job));
   cache_.unmount();
@@ -178,12 +179,13 @@ TEST_P(StressNg, FindsNothingWrong) {
 
 INSTANTIATE_TEST_SUITE_P(
     , StressNg,
-    testing::Values("--hdd 1 --hdd-bytes 16m --seek 1 --seek-size 8m --fallocate 1 --fallocate-bytes 16m --iomix 1 "
-                    "--iomix-bytes 16m --readahead 1 --readahead-bytes 8m",
-                    "--rename 1 --link 1 --symlink 1 --dentry 1 --dentries 256 --dir 1 --dirdeep 1 --dirdeep-inodes 200 "
-                    "--filename 1 --getdent 1 --chmod 1 --chown 1",
-                    "--utime 1 --flock 1 --lockf 1 --locka 1 --xattr 1 --open 1 --fstat 1 --touch 1 "
-                    "--sync-file 1 --sync-file-bytes 4m --mknod 1 --fcntl 1 --file-ioctl 1"));
+    testing::Values(
+        "--hdd 1 --hdd-bytes 16m --seek 1 --seek-size 8m --fallocate 1 --fallocate-bytes 16m --iomix 1 "
+        "--iomix-bytes 16m --readahead 1 --readahead-bytes 8m",
+        "--rename 1 --link 1 --symlink 1 --dentry 1 --dentries 256 --dir 1 --dirdeep 1 --dirdeep-inodes 200 "
+        "--filename 1 --getdent 1 --chmod 1 --chown 1",
+        "--utime 1 --flock 1 --lockf 1 --locka 1 --xattr 1 --open 1 --fstat 1 --touch 1 "
+        "--sync-file 1 --sync-file-bytes 4m --mknod 1 --fcntl 1 --file-ioctl 1"));
 
 }  // namespace
 }  // namespace forebay::test

@@ -47,9 +47,7 @@ class WalkKill : public MountTest {
     EXPECT_TRUE(walk.external_equals_model());
   }
 
-  int64_t random(int64_t least, int64_t most) {
-    return std::uniform_int_distribution<int64_t>(least, most)(random_);
-  }
+  int64_t random(int64_t least, int64_t most) { return std::uniform_int_distribution<int64_t>(least, most)(random_); }
 
   MountedCache cache_;
   std::mt19937_64 random_;

@@ -1,9 +1,10 @@
 // The differential walk: seeded random file system calls on the mount and on a plain directory, which must always
 // agree; at the end the external directory equals the plain one.
+#include "tests/support/walk.h"
+
 #include <gtest/gtest.h>
 
 #include "tests/support/outsider.h"
-#include "tests/support/walk.h"
 
 namespace forebay::test {
 namespace {

@@ -1,4 +1,5 @@
-// Somebody who works in the external directory without knowing of the cache, and looks at once whether the mount shows it.
+// Somebody who works in the external directory without knowing of the cache, and looks at once whether the mount shows
+// it.
 #pragma once
 
 #include <atomic>
