@@ -88,8 +88,10 @@ Status StorageServer::fetch_chunk(ChunkFile& file, uint64_t chunk) {
 Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, const Source& source,
                                    const Validator& version) {
   const uint64_t begin = ranges.front().begin;
-  const std::span<char> buffer = thread_buffer(ranges.back().end - begin);
-  ASSIGN_OR_RETURN(const Reservation reservation, reserve(file.id(), buffer.size()));
+  const uint64_t length = ranges.back().end - begin;
+  ASSIGN_OR_RETURN(const Reservation reservation, reserve(file.id(), length));
+  // Only now: making room may flush other files in this thread, through the same buffer.
+  const std::span<char> buffer = thread_buffer(length);
 
   // Holes stay holes: only what the outside says is data is read and written.
   std::vector<std::pair<Extent, bool>> pieces;  // range, is data

@@ -96,7 +96,7 @@ bool Walk::has_begun() const {
 }
 
 ProcessResult Walk::run(std::vector<std::string> words) const {
-  words.insert(words.end(), {"--subject", cache_.mountpoint(), "--model", model_, "--steps", std::to_string(steps_),
+  words.insert(words.end(), {"--subject", cache_.mountpoint(), "--model", model_, "--no-op", "chown", "--steps", std::to_string(steps_),
                              "--threads", std::to_string(threads_)});
   return run_walk(words);
 }
