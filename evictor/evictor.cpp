@@ -23,13 +23,11 @@ void Evictor::stop() {
 void Evictor::touch(InodeId id) {
   const std::lock_guard lock(lru_mutex_);
   lru_.touch(id);
-  used_.notify_all();
 }
 
 void Evictor::remove(InodeId id) {
   const std::lock_guard lock(lru_mutex_);
   lru_.remove(id);
-  used_.notify_all();
 }
 
 void Evictor::kick() {
@@ -59,13 +57,7 @@ Status Evictor::make_room(uint64_t bytes) {
   }
   if (freed > 0) return {};  // little, but the next try may find more
   if (last_error.code != 0) return Failure(std::move(last_error));
-  if (evictable) {
-    // Every file is just being fetched or written; one of them will be done soon.
-    constexpr std::chrono::milliseconds kMoment{20};
-    std::unique_lock lru_lock(lru_mutex_);
-    used_.wait_for(lru_lock, kMoment);
-    return {};
-  }
+  if (evictable) return {};  // every file is just being fetched or written; one of them will be done soon
   return fail(ENOSPC, "the cache is full of pinned files");
 }
 

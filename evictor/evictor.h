@@ -35,7 +35,7 @@ struct Actions {
   std::function<Status(InodeId)> flush;
   // Drops up to that many bytes of a file (all of one that is not open). Returns the bytes freed.
   std::function<Result<uint64_t>(InodeId, uint64_t)> drop;
-  std::function<uint64_t()> used_bytes;
+  std::function<uint64_t()> used_bytes;  // and reserved ones
   std::function<uint64_t()> capacity_bytes;
 };
 
@@ -58,7 +58,7 @@ class Evictor {
   // A file has no data any more. Thread safe.
   void remove(InodeId id);
 
-  // Frees some of `bytes`, or waits a moment when all files are in the midst of something; the caller tries again.
+  // Frees some of `bytes`, or nothing when all files are in the midst of something; the caller tries again.
   // ENOSPC when all that is left is pinned, or the error of the flush that stood in the way.
   // Blocks as long as flushes take.
   Status make_room(uint64_t bytes);
@@ -80,7 +80,6 @@ class Evictor {
   const std::function<Watermarks()> watermarks_;
 
   std::mutex lru_mutex_;
-  std::condition_variable used_;  // a file was used or removed
   Lru lru_;
 
   std::mutex room_mutex_;  // held by who makes room

@@ -18,10 +18,13 @@ evictor::Actions MetaServer::eviction_actions() {
   };
   actions.flush = [this](InodeId id) -> Status {
     ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-    return flush_inode(inode);
+    return flush_inode(inode, true);
   };
   actions.drop = [this](InodeId id, uint64_t bytes) { return drop(id, bytes); };
-  actions.used_bytes = [this] { return storage_.space().used_bytes; };
+  actions.used_bytes = [this] {
+    const SpaceReport space = storage_.space();
+    return space.used_bytes + space.reserved_bytes;
+  };
   actions.capacity_bytes = [this] { return storage_.space().capacity_bytes; };
   return actions;
 }
@@ -74,7 +77,7 @@ Result<uint64_t> MetaServer::drop(InodeId id, uint64_t bytes) {
 // The file was used: it is the last to leave now.
 void MetaServer::used(const InodePtr& inode) {
   const std::lock_guard lock(inode->mutex);
-  if (inode->has_data && !inode->pinned && !inode->unlinked) evictor_.touch(inode->id);
+  if (inode->has_data && !inode->pinned) evictor_.touch(inode->id);
 }
 
 }  // namespace forebay::meta

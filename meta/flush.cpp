@@ -8,14 +8,15 @@
 
 namespace forebay::meta {
 
-Status MetaServer::flush_inode(const InodePtr& inode) {
+Status MetaServer::flush_inode(const InodePtr& inode, bool unlinked_too) {
   const std::lock_guard flush_lock(inode->flush_mutex);
   {
     const std::lock_guard lock(inode->mutex);
-    if (!inode->dirty || inode->unlinked) return {};
+    if (!inode->dirty || (inode->unlinked && !unlinked_too)) return {};
   }
   bool conflict = false;
   Status flushed = flush_once(inode, false, &conflict);
+  if (conflict && follow_rename(inode)) flushed = flush_once(inode, false, &conflict);
   if (conflict) flushed = settle_conflict(inode, false);
   if (!flushed && (flushed.error().code == ENOENT || flushed.error().code == ESTALE)) {
     // Not at any of its names. Unlinked by us in this moment, or by the outside?
@@ -53,6 +54,7 @@ Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* con
   FlushBeginRequest request;
   request.id = inode->id;
   request.overwrite = overwrite;
+  *conflict = false;
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
   uint64_t epoch = 0;
   {
@@ -139,6 +141,10 @@ void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch) {
 // The outside changed the file since it was cached, or removed it. Neither version is lost, unless the configuration
 // says which one wins.
 Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->unlinked) return fail(EBUSY, "changed outside after it was unlinked");  // there is no name to keep it under
+  }
   ++conflict_count_;
   const consistency::Settlement settlement = consistency::settle(config_.consistency.conflict);
   const std::string path = printable(path_of(inode));
@@ -212,9 +218,9 @@ Status MetaServer::mark_dirty(InodeId id) {
     const std::lock_guard lock(dirty_mutex_);
     dirty_[id] = inode;
   }
-  if (unlinked) return {};  // it has nowhere to go, and nothing will look for it after a crash
-  RETURN_IF_ERROR(store_inode(inode));
   used(inode);  // from now on the evictor counts on it
+  if (unlinked) return {};  // nobody will look for it, neither outside nor after a crash
+  RETURN_IF_ERROR(store_inode(inode));
   const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
   scheduler_.add(id, by_itself ? std::chrono::steady_clock::now() + config_.flush.delay
                                : evictor::FlushScheduler::kNever);

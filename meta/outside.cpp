@@ -121,7 +121,7 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
     check_copy = inode->has_data && inode->opens > 0 && !inode->changing && !(inode->mtime0 == probe.version);
   }
   // The copy of a file that nobody has open is looked at when it is opened.
-  if (!check_copy) return;
+  if (!check_copy || follow_rename(inode)) return;
   const Result<bool> dropped = storage_.outside_changed(inode->id, probe.version);
   if (!dropped || !*dropped) return;
   const std::lock_guard lock(inode->mutex);

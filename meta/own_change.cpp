@@ -6,6 +6,7 @@
 namespace forebay::meta {
 
 Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std::function<Status()>& change) {
+  if (inode == nullptr) return change();
   const std::lock_guard change_lock(inode->change_mutex);
   struct Changing {
     Inode& inode;
@@ -49,7 +50,7 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
     const bool data_untouched = after && after->version.size == before.size && after->version.inode == before.inode &&
                                 (sets_mtime || after->version.mtime == before.mtime);
     const Validator now = data_untouched ? after->version : before;
-    if (Status recorded = storage_.set_version(inode->id, now); !recorded) {
+    if (Status recorded = storage_.set_version(inode->id, before, now); !recorded) {
       log(Module::kMeta).warn("inode {}: {}", inode->id, recorded.error().message());
     }
     const std::lock_guard lock(inode->mutex);

@@ -98,6 +98,16 @@ class MetaServer final : public MetaService {
   Status refresh(const InodePtr& inode, bool force = false);
   // Takes over what a look that began at `changes` has shown.
   void take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes);
+  // As far as is known in memory, there is a copy and it is of another version than the outside's.
+  static bool copy_differs(Inode& inode) {
+    const std::lock_guard lock(inode.mutex);
+    return inode.has_data && !(inode.mtime0 == inode.seen);
+  }
+  // The outside differs from the copy in its ctime alone, and one of the names under which we knew the object is no
+  // longer its own: it was renamed (or lost a link) outside. The copy stays valid: true.
+  bool follow_rename(const InodePtr& inode);
+  // Names that lead elsewhere or nowhere now. Empty when that can't be told for one of them.
+  std::vector<Name> stale_names(const InodePtr& inode);
   std::string path_of(const InodePtr& inode);
   Result<ExternalRef> ref_of(const InodePtr& inode);
   // Attributes for an application: the outside's, with size and times of newer data here.
@@ -115,7 +125,7 @@ class MetaServer final : public MetaService {
 
   // --- meta/own_change.cpp
   // Runs a change of the external object that changes none of its data, and keeps its copy valid. `sets_mtime`: the
-  // change may set the mtime.
+  // change may set the mtime. Null: an object that nothing is known of.
   Status own_change(const InodePtr& inode, bool sets_mtime, const std::function<Status()>& change);
 
   // --- meta/records.cpp: rows of the database
@@ -129,10 +139,11 @@ class MetaServer final : public MetaService {
   // --- meta/ops/unlink.cpp
   struct Victim {
     InodePtr inode;  // null: nothing is known of it
-    bool last_link = false;
+    FdPtr fd;        // keeps it within reach of those who have it open, and tells whether a name is left
   };
-  // What is at `name` now, if we know anything of it; recorded as about to go, when its data is dirty.
+  // What is at `name` now; recorded as about to go, when its data is dirty.
   Result<Victim> prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name);
+  // `gone`: the name was removed.
   void finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name, bool gone);
   void discard_copy(const InodePtr& inode);
 
@@ -143,9 +154,14 @@ class MetaServer final : public MetaService {
                    std::string_view new_name, bool moved);
 
   // --- meta/ops/attributes.cpp
+  Status change_nothing(const Caller& caller, const InodePtr& inode);
   Status set_size(const Caller& caller, const InodePtr& inode, uint64_t size);
   // Of a file that is open in storage.
   Status truncate_open(const InodePtr& inode, uint64_t size);
+
+  // --- meta/ops/strip_privileges.cpp
+  // True if the mode has setuid or setgid bits that a change of the file by `caller` takes away.
+  static bool loses_privileges(const Caller& caller, Inode& inode);
 
   // --- meta/ops/make.cpp
   Result<EntryReply> make_node(const Caller& caller, InodeId parent, std::string_view name,
@@ -155,7 +171,8 @@ class MetaServer final : public MetaService {
   Result<OpenReply> open_inode(const InodePtr& inode, int flags, bool created);
 
   // --- meta/flush.cpp
-  Status flush_inode(const InodePtr& inode);
+  // Nothing for an unlinked file, unless it is to make room (`unlinked_too`): its object outside lives while it is open.
+  Status flush_inode(const InodePtr& inode, bool unlinked_too = false);
   Status flush_once(const InodePtr& inode, bool overwrite, bool* conflict);
   Status flush_stages(const InodePtr& inode, bool overwrite, bool* conflict);
   Status commit_flush(const InodePtr& inode, uint64_t epoch);

@@ -129,7 +129,6 @@ class ChunkFile {
   bool complete_reported = false;
   UniqueFd flush_fd;             // the external file, from flush_begin() to flush_commit()
   FlushPlan flush_plan;
-  bool source_gone = false;      // unlinked outside by us: what is here is all there is
 
  private:
   void apply(const Record& record, bool trusted);

@@ -82,22 +82,33 @@ void StorageServer::recount() {
 }
 
 Result<Reservation> StorageServer::reserve(InodeId id, uint64_t bytes) {
-  // Each round frees at least what is asked for, but others may take it first.
-  constexpr int kMostRounds = 1000;
-  for (int round = 0; round < kMostRounds; ++round) {
-    if (space_.reserve(bytes)) {
-      if (space_.used() > options_.high_watermark_bytes && meta_ != nullptr) (void)meta_->make_room(id, 0);
-      return Reservation(space_, bytes);
+  // Evicting and waiting go on as long as the outside takes data slowly, but not for ever.
+  constexpr std::chrono::minutes kLongestWait{10};
+  constexpr std::chrono::milliseconds kMoment{20};
+  const auto deadline = std::chrono::steady_clock::now() + kLongestWait;
+  Status made;
+  for (bool first = true; first || std::chrono::steady_clock::now() < deadline; first = false) {
+    if (!space_.reserve(bytes)) {
+      made = meta_->make_room(id, bytes);
+      if (!made) break;
+      if (!space_.reserve(bytes)) {  // others took it, or hold what they reserved
+        space_.wait_for_release(kMoment);
+        continue;
+      }
     }
-    RETURN_IF_ERROR(meta_->make_room(id, bytes));
+    if (space_.used() > options_.high_watermark_bytes && meta_ != nullptr) (void)meta_->make_room(id, 0);
+    return Reservation(space_, bytes);
   }
-  return fail(ENOSPC, "no space in the cache for {} bytes", bytes);
+  if (made) made = fail(ENOSPC, "the cache is full, and stayed so");
+  log(Module::kStorage).warn("no room for {} bytes of inode {}: {}", bytes, id, made.error().message());
+  return Failure(std::move(made).error());
 }
 
 SpaceReport StorageServer::space() {
   SpaceReport report;
   report.capacity_bytes = space_.capacity();
   report.used_bytes = space_.used();
+  report.reserved_bytes = space_.reserved();
   report.dirty_bytes = space_.dirty();
   report.hits = hits_;
   report.misses = misses_;

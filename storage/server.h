@@ -57,9 +57,8 @@ class StorageServer final : public StorageService {
   void flush_abort(InodeId id) override;
   Status copy_out(InodeId id, int external_fd) override;
   Status expect_version_change(InodeId id) override;
-  Status set_version(InodeId id, const Validator& to) override;
+  Status set_version(InodeId id, const Validator& from, const Validator& to) override;
   Result<bool> outside_changed(InodeId id, const Validator& now) override;
-  void source_unlinked(InodeId id) override;
   Result<uint64_t> drop(InodeId id, uint64_t bytes) override;
   Status discard(InodeId id) override;
   Status revert(InodeId id, const Validator& version) override;

@@ -89,6 +89,20 @@ bool SpaceAccount::reserve(uint64_t bytes) {
   return false;
 }
 
+void SpaceAccount::release(uint64_t bytes) {
+  reserved_.fetch_sub(bytes);
+  if (waiting_.load() == 0) return;
+  const std::lock_guard lock(release_mutex_);
+  released_.notify_all();
+}
+
+void SpaceAccount::wait_for_release(std::chrono::milliseconds limit) {
+  std::unique_lock lock(release_mutex_);
+  ++waiting_;
+  released_.wait_for(lock, limit);
+  --waiting_;
+}
+
 void SpaceAccount::add_used(int64_t bytes) { page_->used.fetch_add(bytes); }
 void SpaceAccount::add_dirty(int64_t bytes) { page_->dirty.fetch_add(bytes); }
 

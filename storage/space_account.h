@@ -8,7 +8,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
 #include <string>
 
 #include "core/result.h"
@@ -39,7 +42,10 @@ class SpaceAccount {
 
   // False when the bytes don't fit now. Thread safe.
   bool reserve(uint64_t bytes);
-  void release(uint64_t bytes) { reserved_.fetch_sub(bytes); }
+  void release(uint64_t bytes);
+  uint64_t reserved() const { return reserved_; }
+  // Returns when somebody released something, or at the limit.
+  void wait_for_release(std::chrono::milliseconds limit);
 
   void add_used(int64_t bytes);
   void add_dirty(int64_t bytes);
@@ -64,6 +70,10 @@ class SpaceAccount {
   std::atomic<uint64_t> capacity_{0};
   std::atomic<uint64_t> reserved_{0};
   std::atomic<int64_t> looks_left_{0};
+
+  std::mutex release_mutex_;
+  std::condition_variable released_;
+  std::atomic<int> waiting_{0};
 };
 
 // Space held for an operation under way; gives it back at the end of its scope.

@@ -67,6 +67,7 @@ struct FlushCommitReply {
 struct SpaceReport {
   uint64_t capacity_bytes = 0;
   uint64_t used_bytes = 0;
+  uint64_t reserved_bytes = 0;  // held for operations under way
   uint64_t dirty_bytes = 0;
   uint64_t hits = 0;    // reads served from the target alone
   uint64_t misses = 0;  // reads that had to fetch
@@ -130,15 +131,12 @@ class StorageService {
   // An own change of the outside (chmod, rename, ...) is about to happen and will change ctime (and, for utimens,
   // mtime) but no data: recorded before, so that a crash in between is not taken for a conflict.
   virtual Status expect_version_change(InodeId id) = 0;
-  // It happened: the present bytes are of version `to` now.
-  virtual Status set_version(InodeId id, const Validator& to) = 0;
+  // It happened: the present bytes are of version `to` now, if they were of version `from` before (else nothing is done).
+  virtual Status set_version(InodeId id, const Validator& from, const Validator& to) = 0;
 
   // The outside was seen in version `now`. If that is another than the present bytes are of, and the file is clean,
   // they are dropped: true.
   virtual Result<bool> outside_changed(InodeId id, const Validator& now) = 0;
-
-  // The external file was unlinked by us while it is open: nothing of it may be dropped any more.
-  virtual void source_unlinked(InodeId id) = 0;
 
   // Drops clean present bytes of an open file (at most `bytes`), or the chunk file of a closed clean one. Returns the
   // bytes freed. Never drops dirty data.

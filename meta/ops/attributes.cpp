@@ -49,9 +49,7 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
   }
   const bool sets_other =
       change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime;
-  // A change of nothing is how the kernel says that setuid bits must go: before a write, or for chown(-1, -1).
-  const bool owner = caller.uid == 0 || caller.uid == inode->attributes.uid;
-  if (!change.set_size && !sets_other && inode->is_file() && owner) RETURN_IF_ERROR(strip_privileges(caller, id, true));
+  if (!change.set_size && !sets_other && inode->is_file()) RETURN_IF_ERROR(change_nothing(caller, inode));
   if (sets_other) {
     ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
     const Status changed = own_change(inode, change.set_mtime, [&]() -> Status {
@@ -66,6 +64,19 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
   RETURN_IF_ERROR(refresh(inode));
   const EntryReply entry = entry_of(inode);
   return AttributesReply{entry.attributes, entry.valid_for};
+}
+
+// A change of nothing is what the kernel sends for chown(-1, -1), and also before a write, for setuid bits that must go.
+// Who owns the file may do both. For others it is no error when a write may follow: that takes the bits itself.
+Status MetaServer::change_nothing(const Caller& caller, const InodePtr& inode) {
+  bool owner = false, writable = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    owner = caller.uid == 0 || caller.uid == inode->attributes.uid;
+    writable = inode->writers > 0;
+  }
+  if (owner) return strip_privileges(caller, inode->id, true);
+  return writable || !loses_privileges(caller, *inode) ? Status{} : Status(fail(EPERM));
 }
 
 // Truncation is a change of data: it happens here, and goes out with the next flush.

@@ -41,6 +41,7 @@ Result<CacheState> MetaServer::cache_state(InodeId id) {
   state.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
   state.size = attributes_of(inode).size;
   if (!inode->is_file()) return state;
+  if (copy_differs(*inode)) (void)follow_rename(inode);
   ASSIGN_OR_RETURN(const ChunkState chunks, storage_.stat_file(id));
   const std::lock_guard lock(inode->mutex);
   state.pinned = inode->pinned;

@@ -45,6 +45,7 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
   // No own change between the look and the target's note of the version: it would not be counted as ours.
   const std::lock_guard change_lock(inode->change_mutex);
   RETURN_IF_ERROR(refresh(inode));
+  if (copy_differs(*inode)) (void)follow_rename(inode);
   CachingFileRequest request;
   request.id = inode->id;
   request.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;

@@ -22,6 +22,12 @@ mode_t without_set_id_bits(const Caller& caller, mode_t mode, gid_t group) {
 
 }  // namespace
 
+bool MetaServer::loses_privileges(const Caller& caller, Inode& inode) {
+  const std::lock_guard lock(inode.mutex);
+  const mode_t mode = inode.attributes.mode & 07777;
+  return without_set_id_bits(caller, mode, inode.attributes.gid) != mode;
+}
+
 Status MetaServer::strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   bool maybe_capable = false;

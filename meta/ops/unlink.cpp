@@ -17,21 +17,15 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
   if (!probe) return victim;
   ASSIGN_OR_RETURN(victim.inode, inodes_.find_by_identity(probe->identity));
   if (victim.inode == nullptr) return victim;
+  bool dirty = false;
   {
     const std::lock_guard lock(victim.inode->mutex);
     add_name(*victim.inode, parent, name);
     if (victim.inode->attributes.mode == 0) victim.inode->attributes = probe->attributes;
-  }
-  const bool is_directory = S_ISDIR(probe->attributes.mode);
-  victim.last_link = is_directory || probe->attributes.link_count == 1;
-  bool dirty = false;
-  {
-    const std::lock_guard lock(victim.inode->mutex);
     dirty = victim.inode->dirty;
   }
-  // The descriptor keeps the object within reach of those who have it open.
-  if (victim.last_link) RETURN_IF_ERROR(hold_fd(victim.inode));
-  if (victim.last_link && dirty) {
+  ASSIGN_OR_RETURN(victim.fd, path_fd(victim.inode));
+  if (dirty) {
     RETURN_IF_ERROR(store_->put_intent(0, "", victim.inode->id));
     RETURN_IF_ERROR(store_->commit());
   }
@@ -41,36 +35,37 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
 void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name, bool gone) {
   if (victim.inode == nullptr) return;
   const InodePtr& inode = victim.inode;
+  bool last = false;
+  if (gone) {
+    // Other links may come and go at the same time: what the object itself says counts.
+    const Result<consistency::Probe> left = external_.probe_fd(victim.fd->get());
+    last = left && (S_ISDIR(left->attributes.mode) || left->attributes.link_count == 0);
+  }
   bool stored = false, open = false, known = false, has_data = false;
   {
     const std::lock_guard lock(inode->mutex);
-    stored = inode->stored;
-    if (gone) {
-      remove_name(*inode, *parent, name);
-      inode->unlinked = victim.last_link;
-      if (victim.last_link) inode->names.clear();
+    if (gone) remove_name(*inode, *parent, name);
+    if (last) {
+      inode->unlinked = true;
+      inode->names.clear();
+      inode->fd = victim.fd;
       note_change(*inode);
       inode->validated_at = {};
     }
+    stored = inode->stored;
     open = inode->opens > 0;
     known = inode->lookups > 0;
     has_data = inode->has_data;
-    if ((!gone || !victim.last_link) && !open && !inode->is_directory()) inode->fd.reset();
   }
-  if (!gone || !victim.last_link) {
+  if (!last) {
     if (stored && gone) (void)store_->delete_name(parent->id, name, inode->id);
     if (stored) (void)store_->delete_intents(inode->id);
     return;
   }
-  scheduler_.remove(inode->id);  // nothing to flush it to
-  evictor_.remove(inode->id);
+  scheduler_.remove(inode->id);  // nobody will look for it outside
   if (stored) erase_row(inode);
-  if (!has_data && !open) return;
-  if (open || known) {
-    storage_.source_unlinked(inode->id);  // until the last release() or forget()
-  } else {
-    discard_copy(inode);
-  }
+  if (open || known) return;  // the data goes with the last release() or forget()
+  if (has_data) discard_copy(inode);
 }
 
 // The data of a file that has no name any more, or never will.
@@ -95,14 +90,11 @@ Status MetaServer::unlink(const Caller& caller, InodeId parent_id, std::string_v
   ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
   const std::string name(name_view);
   ASSIGN_OR_RETURN(const Victim victim, prepare_victim(parent, directory->get(), name));
-  const auto remove = [&]() -> Status {
+  const Status removed = own_change(victim.inode, false, [&]() -> Status {
     const ActAs caller_rights(caller);
     if (::unlinkat(directory->get(), name.c_str(), 0) != 0) return fail_errno();
     return {};
-  };
-  // With a hard link left, this is a change of that object's ctime.
-  const bool stays = victim.inode != nullptr && !victim.last_link;
-  const Status removed = stays ? own_change(victim.inode, false, remove) : remove();
+  });
   finish_victim(victim, parent, name, static_cast<bool>(removed));
   if (removed) touched(parent);
   return removed;
@@ -113,11 +105,11 @@ Status MetaServer::rmdir(const Caller& caller, InodeId parent_id, std::string_vi
   ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
   const std::string name(name_view);
   ASSIGN_OR_RETURN(const Victim victim, prepare_victim(parent, directory->get(), name));
-  Status removed;
-  {
+  const Status removed = own_change(victim.inode, false, [&]() -> Status {
     const ActAs caller_rights(caller);
-    if (::unlinkat(directory->get(), name.c_str(), AT_REMOVEDIR) != 0) removed = fail_errno();
-  }
+    if (::unlinkat(directory->get(), name.c_str(), AT_REMOVEDIR) != 0) return fail_errno();
+    return {};
+  });
   finish_victim(victim, parent, name, static_cast<bool>(removed));
   if (removed) touched(parent);
   return removed;

@@ -9,16 +9,22 @@ namespace {
 
 // The kernel's limits (XATTR_SIZE_MAX, XATTR_LIST_MAX).
 constexpr size_t kMostBytes = 64 << 10;
+// Enough for an ACL; `ls -l` asks for one of each file.
+constexpr size_t kUsualBytes = 512;
 
 }  // namespace
 
 Result<std::string> MetaServer::getxattr(const Caller& caller, InodeId id, const std::string& name) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
-  std::string value(kMostBytes, '\0');
+  const std::string path = consistency::proc_path(fd->get());
+  std::string value(kUsualBytes, '\0');
   const ActAs caller_rights(caller);
-  const ssize_t bytes =
-      ::getxattr(consistency::proc_path(fd->get()).c_str(), name.c_str(), value.data(), value.size());
+  ssize_t bytes = ::getxattr(path.c_str(), name.c_str(), value.data(), value.size());
+  if (bytes < 0 && errno == ERANGE) {
+    value.resize(kMostBytes);
+    bytes = ::getxattr(path.c_str(), name.c_str(), value.data(), value.size());
+  }
   if (bytes < 0) return fail_errno();
   value.resize(static_cast<size_t>(bytes));
   return value;

@@ -37,7 +37,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     } else if (!same && ours && !file->dirty()) {
       RETURN_IF_ERROR(file->set_version(request.version));
     }
-    needs_source = !file->complete() && !file->source_gone;
+    needs_source = !file->complete();
     state = file->state();
   }
   if (needs_source) RETURN_IF_ERROR(source_of(*file, &request.source));

@@ -11,11 +11,11 @@ Status StorageServer::expect_version_change(InodeId id) {
   return file->exists() ? file->expect(Expectation::kAttributes) : Status{};
 }
 
-Status StorageServer::set_version(InodeId id, const Validator& to) {
+Status StorageServer::set_version(InodeId id, const Validator& from, const Validator& to) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   const std::unique_lock lock(file->mutex);
   // The end of a flush under way sees this change as well, and records it.
-  return file->flushing() ? Status{} : file->set_version(to);
+  return file->flushing() || !(file->version() == from) ? Status{} : file->set_version(to);
 }
 
 Result<bool> StorageServer::outside_changed(InodeId id, const Validator& now) {
@@ -26,13 +26,6 @@ Result<bool> StorageServer::outside_changed(InodeId id, const Validator& now) {
   if (file->version() == now || ours || file->dirty() || file->writers_pending > 0) return false;
   RETURN_IF_ERROR(file->reset(now));
   return true;
-}
-
-void StorageServer::source_unlinked(InodeId id) {
-  const Result<FilePtr> file = get(id);
-  if (!file) return;
-  const std::unique_lock lock((*file)->mutex);
-  (*file)->source_gone = true;
 }
 
 }  // namespace forebay::storage

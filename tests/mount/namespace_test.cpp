@@ -30,6 +30,30 @@ TEST_F(Namespace, AnUnlinkedFileIsReadToItsEndWhereNothingWasFetched) {
   EXPECT_EQ(content_difference(expected, file.read_at(0, 5 * kMiB)), "");
 }
 
+// Temporary files are unlinked as soon as they are open. What they hold has to go somewhere when the cache is full.
+TEST_F(Namespace, AnUnlinkedOpenFileMayBeLargerThanTheCache) {
+  cache_.mount({.settings = {"cache.capacity=8MiB"}});
+  const OpenFile file(cache_.inside("a"), O_RDWR | O_CREAT);
+  ASSERT_EQ(::unlink(cache_.inside("a").c_str()), 0);
+  const std::string content = noise(20 * kMiB);
+  for (size_t at = 0; at < content.size(); at += kMiB) file.write_at(at, content.substr(at, kMiB));
+  EXPECT_EQ(content_difference(content, file.read_at(0, content.size() + 1)), "");
+  EXPECT_TRUE(names_in(cache_.external()).empty());
+}
+
+// The kernel asks the same for chown(-1, -1) as before a write.
+TEST_F(Namespace, OnlyTheOwnerTakesSetuidBitsByAChownOfNothing) {
+  cache_.mount();
+  write_file(cache_.inside("tool"), "#!");
+  ASSERT_EQ(::chmod(cache_.inside("tool").c_str(), 06755), 0);
+  const std::vector<std::string> command{"perl", "-e", "exit(chown(-1, -1, $ARGV[0]) ? 0 : $!{EPERM} ? 7 : 8)",
+                                         cache_.inside("tool")};
+  EXPECT_EQ(run_process(command, {.user = 12345}).exit_status, 7);
+  EXPECT_EQ(stat_of(cache_.inside("tool")).st_mode & 07777, 06755u);
+  EXPECT_EQ(run_process(command).exit_status, 0);
+  EXPECT_EQ(stat_of(cache_.inside("tool")).st_mode & 07777, 0755u);
+}
+
 TEST_F(Namespace, ARenameOverAnOpenFileLeavesTheOpenOneReadable) {
   write_file(cache_.outside("old"), noise(4 * kMiB, 1));
   write_file(cache_.outside("new"), noise(kMiB, 2));

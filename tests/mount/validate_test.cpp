@@ -61,9 +61,25 @@ TEST_F(Validation, ARenameOutsideIsFollowed) {
   cache_.mount({.settings = {"consistency.validate=always"}});
   write_file(cache_.outside("a"), noise(1 << 20));
   read_file(cache_.inside("a"));
+  const Json fetched = cache_.status().at("fetched_bytes");
   ASSERT_EQ(::rename(cache_.outside("a").c_str(), cache_.outside("b").c_str()), 0);
   EXPECT_EQ(content_difference(noise(1 << 20), read_file(cache_.inside("b"))), "");
   EXPECT_FALSE(exists(cache_.inside("a")));
+  EXPECT_EQ(cache_.status().at("fetched_bytes"), fetched) << "it was fetched again";
+}
+
+// A rename explains one change of the ctime, not the next one.
+TEST_F(Validation, AChangeWithTheOldMtimeAfterARenameOutsideIsSeen) {
+  cache_.mount({.settings = {"consistency.validate=always"}});
+  write_file(cache_.outside("a"), "one");
+  read_file(cache_.inside("a"));
+  ASSERT_EQ(::rename(cache_.outside("a").c_str(), cache_.outside("b").c_str()), 0);
+  EXPECT_EQ(read_file(cache_.inside("b")), "one");
+  const struct stat before = stat_of(cache_.outside("b"));
+  write_file(cache_.outside("b"), "two");
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, cache_.outside("b").c_str(), times, 0), 0);
+  EXPECT_EQ(read_file(cache_.inside("b")), "two");
 }
 
 TEST_F(Validation, ARenameInsideKeepsWhatIsCached) {

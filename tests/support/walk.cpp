@@ -96,8 +96,8 @@ bool Walk::has_begun() const {
 }
 
 ProcessResult Walk::run(std::vector<std::string> words) const {
-  words.insert(words.end(), {"--subject", cache_.mountpoint(), "--model", model_, "--no-op", "chown", "--steps", std::to_string(steps_),
-                             "--threads", std::to_string(threads_)});
+  words.insert(words.end(), {"--subject", cache_.mountpoint(), "--model", model_, "--no-op", "idle_chown", "--steps",
+                             std::to_string(steps_), "--threads", std::to_string(threads_)});
   return run_walk(words);
 }
 

@@ -91,7 +91,8 @@ void run_chmod(Side& side, const Op& op, Outcome& outcome) {
 bool plan_chown(Planner& p, Op& op) {
   p.target(op);
   op.uid = p.random().percent(30) ? -1 : p.random().pick(kUserIds);
-  op.gid = p.random().percent(30) ? -1 : p.random().pick(kGroupIds);
+  const bool keep_group = p.random().percent(30) && (op.uid != -1 || p.features().idle_chown);
+  op.gid = keep_group ? -1 : p.random().pick(kGroupIds);
   op.flags = p.random().percent(50) ? AT_SYMLINK_NOFOLLOW : 0;
   return true;
 }

@@ -22,6 +22,7 @@ const std::map<std::string, bool Features::*>& feature_table() {
       {"device", &Features::device},         {"suid", &Features::suid},
       {"shared", &Features::shared},         {"verify", &Features::verify},
       {"big_xattr", &Features::big_xattr},   {"long_link", &Features::long_link},
+      {"idle_chown", &Features::idle_chown},
   };
   return table;
 }

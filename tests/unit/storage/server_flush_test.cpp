@@ -17,7 +17,7 @@ class ServerFlushTest : public testing::Test, protected ServerHarness {
     const UniqueFd fd(::open(outside_path().c_str(), O_WRONLY));
     ASSERT_TRUE(pwrite_full(fd.get(), bytes.data(), bytes.size(), offset));
     ASSERT_TRUE(server().expect_version_change(kFile));
-    ASSERT_TRUE(server().set_version(kFile, outside_version()));
+    ASSERT_TRUE(server().set_version(kFile, state().mtime0, outside_version()));
   }
 };
 
@@ -311,9 +311,10 @@ TEST_F(ServerFlushTest, DropTakesNothingThatTheOutsideHasNoMore) {
   put_outside(content);
   open();
   ASSERT_TRUE(server().fetch_all(kFile, std::chrono::minutes(1)));
+  close();
+  open();  // complete: needs nothing from outside
   ASSERT_EQ(::unlink(outside_path().c_str()), 0);
-  server().source_unlinked(kFile);
-  (void)server().drop(kFile, UINT64_MAX);
+  EXPECT_FALSE(server().drop(kFile, UINT64_MAX));
   EXPECT_TRUE(same_text(read_all(), content));
 }
 

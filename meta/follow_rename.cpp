@@ -1,0 +1,49 @@
+// A rename by somebody else, outside, changes the object's ctime as a change of its data with a backdated mtime would.
+// What tells them apart is the old name: it is the object's no longer. Each lost name explains one change of ctime, and
+// is forgotten with it, so that the next change must have its own explanation.
+#include "core/log.h"
+#include "meta/server.h"
+
+namespace forebay::meta {
+
+std::vector<Name> MetaServer::stale_names(const InodePtr& inode) {
+  std::vector<Name> names;
+  {
+    const std::lock_guard lock(inode->mutex);
+    names = inode->names;
+  }
+  std::vector<Name> stale;
+  for (const Name& name : names) {
+    const Result<FdPtr> parent = path_fd(name.parent);
+    if (!parent) return {};
+    const Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());
+    if (!probe && probe.error().code != ENOENT) return {};
+    if (!probe || !(probe->identity == inode->identity)) stale.push_back(name);
+  }
+  return stale;
+}
+
+bool MetaServer::follow_rename(const InodePtr& inode) {
+  const Result<consistency::Probe> now = look(inode);
+  const Result<ChunkState> state = storage_.stat_file(inode->id);
+  if (!now || !state) return false;
+  const Validator& before = state->mtime0;
+  const Validator same_but_ctime{before.mtime, now->version.ctime, before.size, before.inode};
+  if (before == now->version || !(now->version == same_but_ctime)) return false;
+  const std::vector<Name> stale = stale_names(inode);
+  if (stale.empty() || !storage_.set_version(inode->id, before, now->version)) return false;
+  bool stored = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->mtime0 = now->version;
+    inode->shown_ctime = {};
+    for (const Name& name : stale) remove_name(*inode, *name.parent, name.name);
+    stored = inode->stored;
+  }
+  if (!stored) return true;
+  for (const Name& name : stale) (void)store_->delete_name(name.parent->id, name.name, inode->id);
+  if (Status kept = store_inode(inode); !kept) log(Module::kMeta).error("{}", kept.error().message());
+  return true;
+}
+
+}  // namespace forebay::meta
