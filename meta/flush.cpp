@@ -173,13 +173,15 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
   }
 
   if (gone_outside) {
+    bool open = false;
     {
       const std::lock_guard lock(inode->mutex);
       inode->unlinked = true;
       inode->names.clear();
+      open = inode->opens > 0;
     }
     scheduler_.remove(inode->id);
-    if (inode->opens == 0) discard_copy(inode);
+    if (!open) discard_copy(inode);
     erase_row(inode);
   } else {
     ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));

@@ -26,10 +26,12 @@ struct Name {
 
 // Lock order within one inode: flush_mutex, open_mutex, change_mutex, mutex. Nothing is locked while room is made.
 struct Inode {
-  Inode(InodeId inode_id, const Identity& external) : id(inode_id), identity(external) {}
+  Inode(InodeId inode_id, const Identity& external, mode_t mode)
+      : id(inode_id), identity(external), type(mode & S_IFMT) {}
 
   const InodeId id;
   const Identity identity;
+  const mode_t type;  // S_IFMT of its mode
 
   std::mutex flush_mutex;   // one flush at a time
   std::mutex open_mutex;    // open and release against the removal of the copy
@@ -63,8 +65,8 @@ struct Inode {
   uint64_t flush_failures = 0;
   Error last_flush_error{0, {}};
 
-  bool is_directory() const { return S_ISDIR(attributes.mode); }
-  bool is_file() const { return S_ISREG(attributes.mode); }
+  bool is_directory() const { return S_ISDIR(type); }
+  bool is_file() const { return S_ISREG(type); }
 };
 
 }  // namespace forebay::meta

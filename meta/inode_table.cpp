@@ -33,7 +33,7 @@ void remove_name(Inode& inode, const Inode& parent, std::string_view name) {
 
 Status InodeTable::open_root() {
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(external_.root_fd()));
-  auto root = std::make_shared<Inode>(kRootInode, probe.identity);
+  auto root = std::make_shared<Inode>(kRootInode, probe.identity, probe.attributes.mode);
   root->attributes = probe.attributes;
   root->lookups = 1;  // never forgotten
   ASSIGN_OR_RETURN(UniqueFd fd, consistency::ExternalTree::reopen(external_.root_fd(), O_PATH | O_DIRECTORY));
@@ -76,7 +76,7 @@ Result<InodePtr> InodeTable::find_by_identity(const Identity& identity) {
 Result<InodePtr> InodeTable::load(const InodeRow& row, int depth) {
   if (depth > kMostLevels) return fail(EIO, "inode {}: is its own ancestor in the database", row.id);
   if (const auto it = by_identity_.find(row.identity); it != by_identity_.end()) return by_id_.at(it->second->id);
-  auto inode = std::make_shared<Inode>(row.id, row.identity);
+  auto inode = std::make_shared<Inode>(row.id, row.identity, row.mode);
   inode->attributes.mode = row.mode;
   inode->cached = row.cached;
   inode->dirty = row.dirty;
@@ -116,7 +116,7 @@ Result<InodePtr> InodeTable::intern(const InodePtr& parent, std::string_view nam
       ASSIGN_OR_RETURN(inode, load(row, 0));
     } else {
       ASSIGN_OR_RETURN(const InodeId id, store_.next_id());
-      inode = std::make_shared<Inode>(id, probe.identity);
+      inode = std::make_shared<Inode>(id, probe.identity, probe.attributes.mode);
       insert(inode);
     }
   }
@@ -134,6 +134,7 @@ void InodeTable::release(const InodePtr& inode) {
     // The table and the caller; anybody else who holds it lets it go later.
     constexpr long kUsersOfIdle = 2;
     if (inode->id == kRootInode || inode.use_count() > kUsersOfIdle) return;
+    const std::lock_guard inode_lock(inode->mutex);
     if (inode->lookups > 0 || inode->opens > 0 || inode->dirty) return;
     const auto it = by_id_.find(inode->id);
     if (it == by_id_.end() || it->second != inode) return;
@@ -143,14 +144,9 @@ void InodeTable::release(const InodePtr& inode) {
       by_identity_.erase(known);
     }
     for (const Name& name : inode->names) parents.push_back(name.parent);
-  }
-  {
-    const std::lock_guard lock(inode->mutex);
     inode->names.clear();
   }
-  for (const InodePtr& parent : parents) {
-    if (parent->lookups == 0) release(parent);
-  }
+  for (const InodePtr& parent : parents) release(parent);
 }
 
 size_t InodeTable::size() {

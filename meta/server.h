@@ -212,8 +212,6 @@ class MetaServer final : public MetaService {
   std::mutex directories_mutex_;
   evictor::Lru directories_;
 
-  std::mutex rename_mutex_;
-
   std::mutex handles_mutex_;
   std::unordered_map<uint64_t, std::shared_ptr<DirectoryHandle>> handles_;
   uint64_t next_handle_ = 1;

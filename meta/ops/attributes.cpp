@@ -49,7 +49,7 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
   }
   const bool sets_other =
       change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime;
-  if (!change.set_size && !sets_other && inode->is_file()) RETURN_IF_ERROR(change_nothing(caller, inode));
+  if (!change.set_size && !sets_other && !inode->is_directory()) RETURN_IF_ERROR(change_nothing(caller, inode));
   if (sets_other) {
     ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
     const Status changed = own_change(inode, change.set_mtime, [&]() -> Status {

@@ -72,13 +72,12 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
     if (::renameat2(from->get(), name.c_str(), to->get(), new_name.c_str(), flags) != 0) return fail_errno();
     return {};
   };
-  // Each object whose ctime changes keeps its copy: the moved one, and the swapped or replaced one.
-  const InodePtr other = swapped != nullptr ? swapped : victim.inode;
-  // Both are locked at once; one rename at a time does that, so that two can't wait for each other.
-  std::unique_lock order(rename_mutex_, std::defer_lock);
-  if (moved != nullptr && other != nullptr) order.lock();
-  const auto move_other = [&]() { return own_change(same ? nullptr : other, false, move); };
-  const Status done = own_change(moved, false, move_other);
+  // Each object whose ctime changes keeps its copy: the moved one, and the swapped or replaced one. Both are locked at
+  // once, in the order of their numbers, so that two renames can't wait for each other.
+  InodePtr first = moved;
+  InodePtr second = same ? nullptr : (swapped != nullptr ? swapped : victim.inode);
+  if (first != nullptr && second != nullptr && second->id < first->id) std::swap(first, second);
+  const Status done = own_change(first, false, [&] { return own_change(second, false, move); });
 
   const bool happened = static_cast<bool>(done) && !same;
   if (!same) finish_victim(victim, new_parent, new_name, happened);
