@@ -18,7 +18,6 @@ namespace forebay::cachefs {
 namespace {
 
 constexpr char kDevice[] = "/dev/fuse";
-constexpr char kHelper[] = "fusermount3";
 
 // What `-o` may say. The rest of libfuse's options (fsname, max_read, ...) is ours to choose.
 constexpr std::array<std::string_view, 20> kMountOptions = {
@@ -115,8 +114,8 @@ Status check_device() {
     return fail_errno("{} (is the kernel module \"fuse\" loaded?)", kDevice);
   }
   if (!device) return fail_errno("{}", kDevice);
-  if (::geteuid() != 0 && !in_path(kHelper)) {
-    return fail(ENOENT, "{}, which lets ordinary users mount, in $PATH", kHelper);
+  if (::geteuid() != 0 && !in_path(kFuseHelper)) {
+    return fail(ENOENT, "{}, which lets ordinary users mount, in $PATH", kFuseHelper);
   }
   return {};
 }

@@ -30,7 +30,8 @@ struct ControlRequest {
   uint64_t remaining_bytes = 0;  // out: bytes still to move
   uint64_t remaining_files = 0;  // out: 0 when the work is done
   uint64_t failed_files = 0;     // out: files given up in this command; `message` tells about one of them
-  char message[464] = {};        // out: one line, empty if nothing failed
+  uint64_t conflicts = 0;        // out: conflicts that were settled in this command; `message` tells about one of them
+  char message[456] = {};        // out: one line, empty if nothing failed
 };
 static_assert(sizeof(ControlRequest) == 504);
 

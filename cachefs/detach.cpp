@@ -13,15 +13,14 @@
 namespace forebay::cachefs {
 namespace {
 
-constexpr char kHelper[] = "fusermount3";
 
 // Runs the helper and returns its exit status, with what it wrote to stderr in `said`. Errno of pipe and spawn.
 Result<int> run_helper(const std::string& mountpoint, bool lazily, std::string& said) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("{}", kHelper);
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("{}", kFuseHelper);
   const UniqueFd output(ends[0]);
   UniqueFd input(ends[1]);
-  std::vector<std::string> words = {kHelper, "-u"};
+  std::vector<std::string> words = {kFuseHelper, "-u"};
   if (lazily) words.emplace_back("-z");
   words.emplace_back("--");
   words.push_back(mountpoint);
@@ -34,9 +33,9 @@ Result<int> run_helper(const std::string& mountpoint, bool lazily, std::string& 
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, input.get(), STDERR_FILENO);
   pid_t child = -1;
-  const int error = posix_spawnp(&child, kHelper, &actions, nullptr, arguments.data(), environ);
+  const int error = posix_spawnp(&child, kFuseHelper, &actions, nullptr, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return fail(error, "{}", kHelper);
+  if (error != 0) return fail(error, "{}", kFuseHelper);
   input.reset();
 
   char buffer[512];
@@ -58,7 +57,7 @@ Status detach_mount(const std::string& mountpoint, bool lazily) {
   if (errno != EPERM) return fail_errno("{}", mountpoint);
   std::string said;
   const auto status = run_helper(mountpoint, lazily, said);
-  if (!status) return fail(EPERM, "{}: only root may unmount without {}", mountpoint, kHelper);
+  if (!status) return fail(EPERM, "{}: only root may unmount without {}", mountpoint, kFuseHelper);
   if (*status == 0) return {};
   said = said.substr(0, said.find('\n'));
   const bool busy = said.find("busy") != said.npos;

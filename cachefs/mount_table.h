@@ -12,6 +12,9 @@
 
 namespace forebay::cachefs {
 
+// The program by which users without privileges mount and unmount.
+inline constexpr char kFuseHelper[] = "fusermount3";
+
 // The type under which the kernel lists our mounts: subtype "forebay" of "fuse".
 constexpr char kMountType[] = "fuse.forebay";
 

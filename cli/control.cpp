@@ -74,7 +74,7 @@ Status run_control(int fd, const std::string& path, ControlAction action, const 
     request.flags = 0;
     request.wait_ms = kWaitMs;
   }
-  return request.failed_files == 0 ? Status() : failure_of(path, request);
+  return request.failed_files + request.conflicts == 0 ? Status() : failure_of(path, request);
 }
 
 Status send_control(int fd, const std::string& path, ControlAction action, uint32_t flags) {

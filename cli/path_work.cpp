@@ -22,7 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr unsigned kWorkers = 8;
-constexpr auto kRedraw = 100ms;
+constexpr auto kLook = 100ms;
 
 // One run of a command: a thread finds the paths, workers ask the mount, the caller's thread shows progress.
 class PathRun {
@@ -138,7 +138,7 @@ class PathRun {
     Progress progress(command_.name);
     std::unique_lock lock(mutex_);
     for (;;) {
-      finished_.wait_for(lock, kRedraw, [this] { return running_ == 0 || !failures_.empty(); });
+      finished_.wait_for(lock, kLook, [this] { return running_ == 0 || !failures_.empty(); });
       if (!failures_.empty()) progress.clear();
       for (const std::string& failure : failures_) print_error(failure);
       failures_.clear();

@@ -32,7 +32,7 @@ if(FOREBAY_SANITIZE)
   add_compile_options(-fsanitize=${FOREBAY_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
                       -Wno-maybe-uninitialized)
   add_link_options(-fsanitize=${FOREBAY_SANITIZE})
-  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+  set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O0 -g1")
   if(FOREBAY_SANITIZE MATCHES thread)
     # ThreadSanitizer cannot map its shadow under the wide address randomization of recent kernels.
     find_program(FOREBAY_SETARCH setarch)
@@ -48,3 +48,6 @@ if(FOREBAY_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER /usr/bin/env CCACHE_SLOPPINESS=pch_defines,time_macros ${FOREBAY_CCACHE})
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()
+
+# With CMAKE_UNITY_BUILD (the sanitizer presets): this many files are compiled as one, which shares the parsing of headers.
+set(CMAKE_UNITY_BUILD_BATCH_SIZE 16)

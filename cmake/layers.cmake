@@ -19,7 +19,7 @@ function(forebay_include_root result folder)
 endfunction()
 
 # What nearly every file includes, parsed once: a quarter less compile time, and half of an incremental build. It defines
-# no macros and sees no header of ours, so one serves all libraries. The presets debug and asan do without: there every
+# no macros and sees no header of ours, so one serves all libraries. The preset debug does without: there every
 # file has to include what it uses.
 file(CONFIGURE OUTPUT "${CMAKE_BINARY_DIR}/pch.cpp" CONTENT "")
 add_library(forebay_pch OBJECT "${CMAKE_BINARY_DIR}/pch.cpp")

@@ -108,6 +108,7 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
     changes = note_change(*inode);
     inode->flushing = false;
     inode->mtime0 = done->version;
+    inode->outdated = false;
     // A chmod after the last write is the later change.
     inode->shown_ctime = std::max(done->ctime, inode->attributes.ctime);
     inode->validated_at = {};
@@ -194,6 +195,7 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
     {
       const std::lock_guard lock(inode->mutex);
       inode->mtime0 = probe.version;
+      inode->outdated = false;
       inode->validated_at = {};
       if (inode->cached) --cached_files_;
       inode->cached = false;

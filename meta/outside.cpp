@@ -101,7 +101,7 @@ Status MetaServer::refresh(const InodePtr& inode, bool force) {
 }
 
 void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes) {
-  bool check_copy = false;
+  bool check_copy = false, open = false;
   {
     const std::lock_guard lock(inode->mutex);
     if (inode->changes != changes) return;
@@ -118,10 +118,15 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
     if (inode->shown_ctime != FileTime{} && probe.version.ctime == inode->mtime0.ctime) {
       inode->attributes.ctime = inode->shown_ctime;
     }
-    check_copy = inode->has_data && inode->opens > 0 && !inode->changing && !(inode->mtime0 == probe.version);
+    check_copy = inode->has_data && !inode->outdated && !inode->changing && !(inode->mtime0 == probe.version);
+    open = inode->opens > 0;
   }
-  // The copy of a file that nobody has open is looked at when it is opened.
   if (!check_copy || follow_rename(inode)) return;
+  if (!open) {  // then it is dropped by who opens it
+    const std::lock_guard lock(inode->mutex);
+    inode->outdated = inode->changes == changes;
+    return;
+  }
   const Result<bool> dropped = storage_.outside_changed(inode->id, probe.version);
   if (!dropped || !*dropped) return;
   const std::lock_guard lock(inode->mutex);

@@ -98,16 +98,12 @@ class MetaServer final : public MetaService {
   Status refresh(const InodePtr& inode, bool force = false);
   // Takes over what a look that began at `changes` has shown.
   void take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes);
-  // As far as is known in memory, there is a copy and it is of another version than the outside's.
-  static bool copy_differs(Inode& inode) {
-    const std::lock_guard lock(inode.mutex);
-    return inode.has_data && !(inode.mtime0 == inode.seen);
-  }
-  // The outside differs from the copy in its ctime alone, and one of the names under which we knew the object is no
-  // longer its own: it was renamed (or lost a link) outside. The copy stays valid: true.
+  // True if the copy is valid although the outside seems to have changed: it differs in its ctime alone, and one of the
+  // names under which we knew the object is no longer its own, so it was renamed (or lost a link) outside.
   bool follow_rename(const InodePtr& inode);
   // Names that lead elsewhere or nowhere now. Empty when that can't be told for one of them.
   std::vector<Name> stale_names(const InodePtr& inode);
+  void forget_stale_names(const InodePtr& inode);
   std::string path_of(const InodePtr& inode);
   Result<ExternalRef> ref_of(const InodePtr& inode);
   // Attributes for an application: the outside's, with size and times of newer data here.

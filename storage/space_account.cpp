@@ -12,7 +12,7 @@
 namespace forebay::storage {
 namespace {
 
-constexpr size_t kPageBytes = 4096;
+constexpr size_t kMappingBytes = 4096;
 constexpr uint64_t kMagic = 0x3145434150534246;  // "FBSPACE1"
 // How many reservations pass between two looks at the file system's free space.
 constexpr int64_t kReservationsPerLook = 64;
@@ -34,7 +34,7 @@ struct SpaceAccount::Page {
 };
 
 SpaceAccount::~SpaceAccount() {
-  if (page_ != nullptr) ::munmap(page_, kPageBytes);
+  if (page_ != nullptr) ::munmap(page_, kMappingBytes);
 }
 
 Status SpaceAccount::open(const std::string& directory, uint64_t capacity_bytes) {
@@ -44,13 +44,13 @@ Status SpaceAccount::open(const std::string& directory, uint64_t capacity_bytes)
   file_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file_) return fail_errno("{}", path);
   // Allocated up front: a store to a hole of the mapping on a full disk would be a SIGBUS.
-  if (const int code = ::posix_fallocate(file_.get(), 0, kPageBytes); code != 0) return fail(code, "{}", path);
-  void* memory = ::mmap(nullptr, kPageBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
+  if (const int code = ::posix_fallocate(file_.get(), 0, kMappingBytes); code != 0) return fail(code, "{}", path);
+  void* memory = ::mmap(nullptr, kMappingBytes, PROT_READ | PROT_WRITE, MAP_SHARED, file_.get(), 0);
   if (memory == MAP_FAILED) return fail_errno("{}", path);
   page_ = static_cast<Page*>(memory);
 
   if (page_->magic != kMagic) {
-    std::memset(memory, 0, kPageBytes);
+    std::memset(memory, 0, kMappingBytes);
     page_->magic = kMagic;
   } else {
     after_power_cut_ = page_->clean.load() == 0 && boot_id() != page_->boot;
@@ -63,7 +63,7 @@ Status SpaceAccount::open(const std::string& directory, uint64_t capacity_bytes)
 // On disk before anything depends on it: this is how the next start knows of a power cut.
 Status SpaceAccount::write_boot() {
   std::snprintf(page_->boot, sizeof(page_->boot), "%s", boot_id().c_str());
-  if (::msync(page_, kPageBytes, MS_SYNC) != 0) return fail_errno("{}/space", directory_);
+  if (::msync(page_, kMappingBytes, MS_SYNC) != 0) return fail_errno("{}/space", directory_);
   return {};
 }
 
@@ -79,7 +79,7 @@ void SpaceAccount::set_used(uint64_t used_bytes, uint64_t dirty_bytes) {
 
 void SpaceAccount::mark_clean() {
   page_->clean = 1;
-  ::msync(page_, kPageBytes, MS_SYNC);
+  ::msync(page_, kMappingBytes, MS_SYNC);
 }
 
 bool SpaceAccount::reserve(uint64_t bytes) {

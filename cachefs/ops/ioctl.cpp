@@ -50,6 +50,7 @@ void ioctl(fuse_req_t request, fuse_ino_t inode, unsigned int command, void*, fu
   control.remaining_bytes = done ? done->remaining_bytes : 0;
   control.remaining_files = done ? done->remaining_files : 0;
   control.failed_files = done ? done->failed_files : 1;
+  control.conflicts = done ? done->conflicts : 0;
   const std::string message = error.code == 0 ? "" : (error.context.empty() ? error.message() : error.context);
   std::memset(control.message, 0, sizeof(control.message));
   std::memcpy(control.message, message.data(), std::min(message.size(), sizeof(control.message) - 1));

@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct StatOptions {
   std::vector<std::string> paths;
   bool json = false;
 };
@@ -66,7 +66,7 @@ void print_facts(const std::string& path, const Json& facts) {
              targets_text(*layout));
 }
 
-int run_stat(const Options& options) {
+int run_stat(const StatOptions& options) {
   int exit_status = 0;
   for (const std::string& path : options.paths) {
     const auto facts = read_facts(path, cachefs::kXattrStat);
@@ -88,7 +88,7 @@ int run_stat(const Options& options) {
 }  // namespace
 
 void add_stat(CLI::App& app, Action& action) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<StatOptions>();
   CLI::App* const command =
       app.add_subcommand("stat", "Show what the cache has of a file: cached, dirty, pinned, layout")->group("Commands");
   command->add_option("PATH", options->paths, "files and directories inside a mount")->type_name("")->required();

@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-struct Options {
+struct StatusOptions {
   std::string mountpoint;
   bool json = false;
 };
@@ -113,7 +113,7 @@ void print_status(const Json& json) {
 
 void print_json(const Json& json) { fmt::print("{}\n", json.dump(2, ' ', false, Json::error_handler_t::replace)); }
 
-int status_of(const Options& options) {
+int status_of(const StatusOptions& options) {
   const auto facts = read_facts(options.mountpoint, cachefs::kXattrStatus);
   if (!facts) return report(facts.error());
   if (options.json) {
@@ -154,7 +154,7 @@ int status_of_all(bool json) {
 }  // namespace
 
 void add_status(CLI::App& app, Action& action) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<StatusOptions>();
   CLI::App* const command =
       app.add_subcommand("status", "Show how full a cache is and what is still to be flushed")->group("Commands");
   command->add_option("MOUNTPOINT", options->mountpoint, "the mount; without it, all of them")->type_name("");

@@ -24,7 +24,7 @@ constexpr auto kLongestWait = 1h;  // for the process to end, when all that it h
 constexpr auto kQuietWait = 2s;    // before a line tells what is waited for
 constexpr size_t kMostHolders = 5;
 
-struct Options {
+struct UnmountOptions {
   std::string mountpoint;
   bool discard = false;
 };
@@ -71,14 +71,20 @@ Status flush_all(const Mount& mount) {
   if (::syncfs(root.get()) != 0) return fail_errno("{} stays mounted", mount.path);
   Progress progress("unmount");
   uint64_t total = 0;
+  bool only_conflicts = false;
   const Status flushed =
       run_control(root.get(), mount.path, ControlAction::kFlush, [&](const cachefs::ControlRequest& left) {
         total = std::max(total, left.remaining_bytes);
+        only_conflicts = left.conflicts > 0 && left.failed_files == 0;
         progress.update(total - left.remaining_bytes, total, left.remaining_files);
         return !interrupted();
       });
   if (flushed) return {};
   if (flushed.error().code == EINTR) return fail(EINTR, "{} stays mounted", mount.path);
+  if (only_conflicts) {  // settled, so nothing is left to do here; but it must be known
+    print_error(error_text(flushed.error()));
+    return {};
+  }
   return fail(EINVAL, "{}; it stays mounted", error_text(flushed.error()));
 }
 
@@ -138,7 +144,7 @@ Status unmount(const std::string& mountpoint, bool discard) {
   return wait_for_end(mount);
 }
 
-int run_unmount(const Options& options) {
+int run_unmount(const UnmountOptions& options) {
   const auto mountpoint = cachefs::resolve_path(options.mountpoint);
   if (!mountpoint) return report(mountpoint.error());
   const auto table = cachefs::read_mount_table();
@@ -159,7 +165,7 @@ int run_unmount(const Options& options) {
 }  // namespace
 
 void add_unmount(CLI::App& app, Action& action) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<UnmountOptions>();
   CLI::App* const command = app.add_subcommand("unmount", "Flush everything, then end a mount")->group("Commands");
   command->add_option("MOUNTPOINT", options->mountpoint, "the mount")->type_name("")->required();
   command->add_flag("--discard", options->discard,
@@ -168,7 +174,8 @@ void add_unmount(CLI::App& app, Action& action) {
       "Example:\n  forebay unmount /fast\n\n"
       "Exit status 0 means that all data is outside and the mount is gone. If something could not be flushed, the "
       "mount\n"
-      "stays and the reason is printed; if it is in use, by whom. The cache stays for the next mount.");
+      "stays and the reason is printed; if it is in use, by whom. A file that was changed on both sides is settled, and\n"
+      "named. The cache stays for the next mount.");
   command->callback([&action, options] { action = [options] { return run_unmount(*options); }; });
 }
 

@@ -78,7 +78,8 @@ struct WorkProgress {
   uint64_t remaining_bytes = 0;
   uint64_t remaining_files = 0;
   uint64_t failed_files = 0;
-  Error last_error{0, {}};
+  uint64_t conflicts = 0;  // settled ones: nothing is lost, but the file is not what was written here
+  Error last_error{0, {}};  // of the last failure, or else of the last conflict
 };
 
 struct CacheStatus {

@@ -41,7 +41,6 @@ Result<CacheState> MetaServer::cache_state(InodeId id) {
   state.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
   state.size = attributes_of(inode).size;
   if (!inode->is_file()) return state;
-  if (copy_differs(*inode)) (void)follow_rename(inode);
   ASSIGN_OR_RETURN(const ChunkState chunks, storage_.stat_file(id));
   const std::lock_guard lock(inode->mutex);
   state.pinned = inode->pinned;
@@ -105,8 +104,8 @@ Result<WorkProgress> MetaServer::flush(InodeId id, bool first, std::chrono::mill
   for (const auto& [conflicted, report] : conflicts_) {
     const InodePtr inode = inodes_.find(conflicted);
     if (conflicted != id && (inode == nullptr || !is_below(inode, id)) && id != kRootInode) continue;
-    ++progress.failed_files;
-    progress.last_error = {EEXIST, report};
+    ++progress.conflicts;
+    if (progress.failed_files == 0) progress.last_error = {EEXIST, report};
   }
   return progress;
 }
@@ -132,7 +131,7 @@ Result<WorkProgress> MetaServer::evict(InodeId id, bool first, std::chrono::mill
     if (inode->pinned) return fail(EBUSY, "is pinned; unpin it first");
   }
   ASSIGN_OR_RETURN(WorkProgress progress, flush(id, first, limit));
-  if (progress.remaining_files > 0 || progress.failed_files > 0) return progress;
+  if (progress.remaining_files + progress.failed_files + progress.conflicts > 0) return progress;
   ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t dropped, drop(id, UINT64_MAX));
   const std::lock_guard lock(inode->mutex);
   inode->drop_on_release = true;

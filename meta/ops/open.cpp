@@ -45,12 +45,11 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
   // No own change between the look and the target's note of the version: it would not be counted as ours.
   const std::lock_guard change_lock(inode->change_mutex);
   RETURN_IF_ERROR(refresh(inode));
-  if (copy_differs(*inode)) (void)follow_rename(inode);
   CachingFileRequest request;
   request.id = inode->id;
   request.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
   request.created = created;
-  bool has_data = false, stored = false, unlinked = false;
+  bool has_data = false, stored = false, unlinked = false, same = false;
   {
     const std::lock_guard lock(inode->mutex);
     // "never" trusts the copy; without a copy there is nothing to trust.
@@ -59,7 +58,9 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
     has_data = inode->has_data;
     stored = inode->stored;
     unlinked = inode->unlinked;
+    same = (has_data && request.version == inode->mtime0) || inode->names.size() < 2;
   }
+  if (!same) forget_stale_names(inode);
   // The row is there before the chunk file is: no copy without a record of it.
   if (!unlinked && !created && request.version.size > 0 && !(has_data && stored)) {
     {
@@ -78,6 +79,7 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
     const std::lock_guard lock(inode->mutex);
     ++inode->opens;
     if (writes(flags)) ++inode->writers;
+    if (!state.dirty) inode->outdated = false;  // it was dropped, if it was
     if (!(inode->mtime0 == state.mtime0)) {
       inode->mtime0 = state.mtime0;
       if (inode->cached && !state.complete) --cached_files_;

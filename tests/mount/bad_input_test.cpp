@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <map>
 
+#include "tests/support/files.h"
 #include "tests/support/process.h"
 #include "tests/support/temp_dir.h"
 
@@ -18,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-constexpr uid_t kNobody = 65534;
 
 using Words = std::vector<std::string>;
 

@@ -11,7 +11,6 @@
 namespace forebay::test {
 namespace {
 
-constexpr size_t kMiB = 1 << 20;
 
 class Namespace : public MountTest {
  protected:
@@ -48,7 +47,7 @@ TEST_F(Namespace, OnlyTheOwnerTakesSetuidBitsByAChownOfNothing) {
   ASSERT_EQ(::chmod(cache_.inside("tool").c_str(), 06755), 0);
   const std::vector<std::string> command{"perl", "-e", "exit(chown(-1, -1, $ARGV[0]) ? 0 : $!{EPERM} ? 7 : 8)",
                                          cache_.inside("tool")};
-  EXPECT_EQ(run_process(command, {.user = 12345}).exit_status, 7);
+  EXPECT_EQ(run_process(command, {.user = kNobody}).exit_status, 7);
   EXPECT_EQ(stat_of(cache_.inside("tool")).st_mode & 07777, 06755u);
   EXPECT_EQ(run_process(command).exit_status, 0);
   EXPECT_EQ(stat_of(cache_.inside("tool")).st_mode & 07777, 0755u);
@@ -159,7 +158,6 @@ TEST_F(Namespace, DfShowsTheOutside) {
 }
 
 TEST_F(Namespace, OtherUsersMayWhatTheyMayOutside) {
-  constexpr uid_t kNobody = 65534;
   write_file(cache_.outside("secret"), "s");
   ASSERT_EQ(::chmod(cache_.outside("secret").c_str(), 0600), 0);
   cache_.root().make("external/shared");

@@ -9,7 +9,6 @@
 namespace forebay::test {
 namespace {
 
-constexpr size_t kMiB = 1 << 20;
 constexpr uint64_t kDiskBytes = 128 << 20;
 
 // A cache and its outside on disks of their own.

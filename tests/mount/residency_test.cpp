@@ -7,7 +7,6 @@
 namespace forebay::test {
 namespace {
 
-constexpr size_t kMiB = 1 << 20;
 
 class Residency : public MountTest {
  protected:

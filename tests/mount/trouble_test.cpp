@@ -14,7 +14,6 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr size_t kMiB = 1 << 20;
 
 class Trouble : public MountTest {
  protected:

@@ -82,6 +82,19 @@ TEST_F(Validation, AChangeWithTheOldMtimeAfterARenameOutsideIsSeen) {
   EXPECT_EQ(read_file(cache_.inside("b")), "two");
 }
 
+TEST_F(Validation, AChangeWithTheOldMtimeIsSeenAlsoWhenTheFileHadAnotherNameBefore) {
+  cache_.mount({.settings = {"consistency.validate=always"}});
+  write_file(cache_.outside("a"), "one");
+  stat_of(cache_.inside("a"));
+  ASSERT_EQ(::rename(cache_.outside("a").c_str(), cache_.outside("b").c_str()), 0);
+  EXPECT_EQ(read_file(cache_.inside("b")), "one");  // the copy is made here: the lost name was lost before
+  const struct stat before = stat_of(cache_.outside("b"));
+  write_file(cache_.outside("b"), "two");
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, cache_.outside("b").c_str(), times, 0), 0);
+  EXPECT_EQ(read_file(cache_.inside("b")), "two");
+}
+
 TEST_F(Validation, ARenameInsideKeepsWhatIsCached) {
   cache_.mount({.settings = {"consistency.validate=always"}});
   write_file(cache_.outside("a"), noise(1 << 20));

@@ -10,6 +10,9 @@
 
 namespace forebay::test {
 
+inline constexpr size_t kMiB = 1 << 20;
+inline constexpr uid_t kNobody = 65534;  // a user without privileges
+
 // Bytes without a pattern that a cache could get right by accident; the same for the same seed.
 std::string noise(size_t size, uint64_t seed = 1);
 

@@ -19,6 +19,8 @@ struct Outcome;
 inline constexpr int kThreadRoot = -1;
 inline constexpr int kSharedRoot = -2;
 
+inline constexpr int64_t kPage = 4096;
+
 struct Place {
   int base = kThreadRoot;
   std::string path;

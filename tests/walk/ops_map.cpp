@@ -13,7 +13,6 @@
 namespace forebay::walk {
 namespace {
 
-constexpr int64_t kPage = 4096;
 constexpr int64_t kLongest = 1 << 20;
 
 int64_t file_size(int fd) {

@@ -10,7 +10,6 @@ namespace forebay::walk {
 namespace {
 
 constexpr int64_t kChunk = 512 << 10;  // the cache's default chunk: its borders are of interest
-constexpr int64_t kPage = 4096;
 constexpr int64_t kMiB = 1 << 20;
 
 }  // namespace
