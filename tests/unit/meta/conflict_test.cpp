@@ -23,7 +23,7 @@ TEST(ConflictKeepBoth, TheOutsideStaysAndOursGoesBesideIt) {
   Conflict conflict(ConflictRule::kKeepBoth);
   test::write_file(conflict.outside("a"), "theirs");
   const WorkProgress progress = conflict.flush();
-  EXPECT_EQ(progress.failed_files, 1u) << "whoever asked must know";
+  EXPECT_EQ(progress.conflicts, 1u) << "whoever asked must know";
   EXPECT_NE(progress.last_error.context.find("conflict"), std::string::npos);
   EXPECT_EQ(conflict.outside_content("a"), "theirs");
   ASSERT_EQ(conflict.conflict_files().size(), 1u);
@@ -31,7 +31,7 @@ TEST(ConflictKeepBoth, TheOutsideStaysAndOursGoesBesideIt) {
   EXPECT_EQ(conflict.read(conflict.id), "theirs");
   EXPECT_FALSE(conflict.state(conflict.id).dirty);
   EXPECT_EQ(conflict.meta().status().conflicts, 1u);
-  EXPECT_EQ(conflict.flush().failed_files, 0u) << "it is settled";
+  EXPECT_EQ(conflict.flush().conflicts, 0u) << "it is settled";
 }
 
 TEST(ConflictKeepBoth, AFileThatIsWhollyHereIsKeptWholly) {
@@ -48,7 +48,7 @@ TEST(ConflictKeepBoth, AFileThatWasReplacedOutsideKeepsBoth) {
   EXPECT_EQ(conflict.read(conflict.id), "OURSinal");
   test::write_file(conflict.outside("new"), "theirs");
   ASSERT_EQ(::rename(conflict.outside("new").c_str(), conflict.outside("a").c_str()), 0);
-  EXPECT_EQ(conflict.flush().failed_files, 1u);
+  EXPECT_EQ(conflict.flush().conflicts, 1u);
   EXPECT_EQ(conflict.outside_content("a"), "theirs");
   ASSERT_EQ(conflict.conflict_files().size(), 1u);
   EXPECT_EQ(conflict.outside_content(conflict.conflict_files()[0]), "OURSinal");
@@ -78,7 +78,7 @@ TEST(ConflictKeepBoth, WhatTheOutsideRemovedIsKeptBeside) {
   Conflict conflict(ConflictRule::kKeepBoth);
   EXPECT_EQ(conflict.read(conflict.id), "OURSinal");
   ASSERT_EQ(::unlink(conflict.outside("a").c_str()), 0);
-  EXPECT_EQ(conflict.flush().failed_files, 1u);
+  EXPECT_EQ(conflict.flush().conflicts, 1u);
   EXPECT_FALSE(conflict.is_outside("a"));
   ASSERT_EQ(conflict.conflict_files().size(), 1u);
   EXPECT_EQ(conflict.outside_content(conflict.conflict_files()[0]), "OURSinal");
@@ -125,7 +125,7 @@ TEST(ConflictCacheWins, OursReplacesTheOutside) {
   Conflict conflict(ConflictRule::kCacheWins);
   EXPECT_EQ(conflict.read(conflict.id), "OURSinal");
   test::write_file(conflict.outside("a"), "theirs, which is longer than ours");
-  EXPECT_EQ(conflict.flush().failed_files, 0u);
+  EXPECT_EQ(conflict.flush().conflicts, 0u);
   EXPECT_EQ(conflict.outside_content("a"), "OURSinal");
   EXPECT_TRUE(conflict.conflict_files().empty());
   EXPECT_FALSE(conflict.state(conflict.id).dirty);
@@ -144,7 +144,7 @@ TEST(ConflictExternalWins, OursIsDroppedAndReported) {
   Conflict conflict(ConflictRule::kExternalWins);
   test::write_file(conflict.outside("a"), "theirs");
   const WorkProgress progress = conflict.flush();
-  EXPECT_EQ(progress.failed_files, 1u);
+  EXPECT_EQ(progress.conflicts, 1u);
   EXPECT_NE(progress.last_error.context.find("dropped"), std::string::npos);
   EXPECT_EQ(conflict.outside_content("a"), "theirs");
   EXPECT_EQ(conflict.read(conflict.id), "theirs");

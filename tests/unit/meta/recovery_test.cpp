@@ -122,7 +122,7 @@ TEST_F(RecoveryTest, AKillBetweenAChmodAndItsRecordIsNoConflict) {
 TEST_F(RecoveryTest, AChangeOutsideWhileNobodyWatchedIsAConflict) {
   create("a", "hello");
   kill([&](Store&) { test::write_file(outside("a"), "theirs"); });
-  EXPECT_EQ(flush().failed_files, 1u);
+  EXPECT_EQ(flush().conflicts, 1u);
   EXPECT_EQ(outside_content("a"), "theirs");
   ASSERT_EQ(conflict_files().size(), 1u);
   EXPECT_EQ(outside_content(conflict_files()[0]), "hello");
