@@ -45,7 +45,8 @@ Result<CacheLock> CacheLock::take(const std::string& directory, const std::strin
   lock.fd_.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!lock.fd_ && errno == ENOENT) {
     if (holds_something_else(directory)) {
-      return fail(ENOTEMPTY, "cache directory {}: holds other files and no forebay cache; give an empty one", directory);
+      return fail(ENOTEMPTY, "cache directory {}: holds other files and no forebay cache; give an empty one",
+                  directory);
     }
     lock.fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   }
@@ -67,8 +68,8 @@ Result<CacheLock> CacheLock::take(const std::string& directory, const std::strin
     return fail(EIO, "{}: is damaged; it must name the external directory of this cache", path);
   }
   if (link.value("format", 0) != kFormat) return fail(EIO, "{}: was made by another version of forebay", path);
-  const nlohmann::json ours = nlohmann::json::parse(
-      nlohmann::json(external).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  const nlohmann::json ours =
+      nlohmann::json::parse(nlohmann::json(external).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   if (link["external"] != ours) {
     return fail(EEXIST, "cache directory {}: belongs to {}, not to {}", directory, link["external"].get<std::string>(),
                 external);

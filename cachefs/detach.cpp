@@ -13,7 +13,6 @@
 namespace forebay::cachefs {
 namespace {
 
-
 // Runs the helper and returns its exit status, with what it wrote to stderr in `said`. Errno of pipe and spawn.
 Result<int> run_helper(const std::string& mountpoint, bool lazily, std::string& said) {
   int ends[2];

@@ -11,9 +11,9 @@
 namespace forebay::cachefs {
 
 struct MountOptions {
-  std::string external;             // the external directory
+  std::string external;  // the external directory
   std::string mountpoint;
-  std::vector<std::string> caches;  // cache directories; empty: a default one is chosen
+  std::vector<std::string> caches;        // cache directories; empty: a default one is chosen
   std::vector<std::string> fuse_options;  // -o OPT
   Config config;
 };

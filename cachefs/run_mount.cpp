@@ -41,8 +41,10 @@ Status check_database(const std::string& database, const std::string& target) {
   if (std::filesystem::exists(database, error)) return {};
   for (const auto& entry : std::filesystem::directory_iterator(target, error)) {
     if (entry.is_directory()) {
-      return fail(EIO, "metadata database {}: is missing, but {} holds data; restore it, or remove the cache directory "
-                  "to give up what was not flushed", database, target);
+      return fail(EIO,
+                  "metadata database {}: is missing, but {} holds data; restore it, or remove the cache directory "
+                  "to give up what was not flushed",
+                  database, target);
     }
   }
   return {};
@@ -70,8 +72,8 @@ Status run_mount(const MountOptions& options, const std::function<void()>& ready
   storage::StorageServer storage(storage_options, *external);
   RETURN_IF_ERROR(storage.open());
   mgmt::MgmtServer mgmt;
-  RETURN_IF_ERROR(mgmt.register_target({0, storage_options.target_directory, storage_options.capacity_bytes, 0,
-                                        CapacityPool::kNormal}));
+  RETURN_IF_ERROR(mgmt.register_target(
+      {0, storage_options.target_directory, storage_options.capacity_bytes, 0, CapacityPool::kNormal}));
   meta::MetaServer meta(options.config, std::move(store), *external, storage);
   storage.start(meta);
   RETURN_IF_ERROR(meta.start());

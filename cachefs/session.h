@@ -21,7 +21,7 @@ struct Session {
   const MountOptions& options;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to
-  std::atomic<bool> discard{false};  // unmount --discard: dirty data is given up
+  std::atomic<bool> discard{false};       // unmount --discard: dirty data is given up
 };
 
 inline Session& session_of(fuse_req_t request) { return *static_cast<Session*>(fuse_req_userdata(request)); }

@@ -11,8 +11,8 @@ namespace forebay::consistency {
 
 // What a flush does about it (design, "Fetch and flush").
 enum class Settlement {
-  kOverwrite,    // cache-wins: ours replaces theirs
-  kRevert,       // external-wins: ours is dropped
+  kOverwrite,           // cache-wins: ours replaces theirs
+  kRevert,              // external-wins: ours is dropped
   kKeepBothThenRevert,  // keep-both: ours goes beside it under another name, theirs stays
 };
 

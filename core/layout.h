@@ -10,7 +10,7 @@
 namespace forebay {
 
 struct ChunkLocation {
-  size_t server_index;   // position in Layout::targets
+  size_t server_index;    // position in Layout::targets
   uint64_t local_offset;  // byte offset in that target's chunk file
 };
 

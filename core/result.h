@@ -48,15 +48,15 @@ Failure fail_errno(fmt::format_string<Args...> format, Args&&... args) {
 #define FOREBAY_CONCAT(a, b) FOREBAY_CONCAT_INNER(a, b)
 
 // RETURN_IF_ERROR(expr): leaves the function with expr's error, if it has one.
-#define RETURN_IF_ERROR(expr)                                                                            \
-  do {                                                                                                   \
-    auto&& forebay_status = (expr);                                                                      \
-    if (!forebay_status) return ::forebay::Failure(std::move(forebay_status).error());                   \
+#define RETURN_IF_ERROR(expr)                                                          \
+  do {                                                                                 \
+    auto&& forebay_status = (expr);                                                    \
+    if (!forebay_status) return ::forebay::Failure(std::move(forebay_status).error()); \
   } while (false)
 
 // ASSIGN_OR_RETURN(auto x, expr): x becomes expr's value, or the function returns its error.
 #define ASSIGN_OR_RETURN(declaration, expr) ASSIGN_OR_RETURN_INNER(FOREBAY_CONCAT(result_, __LINE__), declaration, expr)
-#define ASSIGN_OR_RETURN_INNER(name, declaration, expr)                     \
-  auto name = (expr);                                                       \
-  if (!name) return ::forebay::Failure(std::move(name).error());            \
+#define ASSIGN_OR_RETURN_INNER(name, declaration, expr)          \
+  auto name = (expr);                                            \
+  if (!name) return ::forebay::Failure(std::move(name).error()); \
   declaration = *std::move(name)

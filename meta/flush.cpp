@@ -144,7 +144,8 @@ void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch) {
 Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
   {
     const std::lock_guard lock(inode->mutex);
-    if (inode->unlinked) return fail(EBUSY, "changed outside after it was unlinked");  // there is no name to keep it under
+    if (inode->unlinked)
+      return fail(EBUSY, "changed outside after it was unlinked");  // there is no name to keep it under
   }
   ++conflict_count_;
   const consistency::Settlement settlement = consistency::settle(config_.consistency.conflict);
@@ -161,8 +162,8 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
   } else {
     ASSIGN_OR_RETURN(std::string beside, keep_beside(inode));
     beside = printable(beside);
-    report = fmt::format("conflict: {} {} outside; ours was kept as {}", path,
-                         gone_outside ? "was removed" : "changed", beside);
+    report = fmt::format("conflict: {} {} outside; ours was kept as {}", path, gone_outside ? "was removed" : "changed",
+                         beside);
   }
   log(Module::kConsistency).warn("{}", report);
   {
@@ -222,12 +223,12 @@ Status MetaServer::mark_dirty(InodeId id) {
     const std::lock_guard lock(dirty_mutex_);
     dirty_[id] = inode;
   }
-  used(inode);  // from now on the evictor counts on it
+  used(inode);              // from now on the evictor counts on it
   if (unlinked) return {};  // nobody will look for it, neither outside nor after a crash
   RETURN_IF_ERROR(store_inode(inode));
   const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
-  scheduler_.add(id, by_itself ? std::chrono::steady_clock::now() + config_.flush.delay
-                               : evictor::FlushScheduler::kNever);
+  scheduler_.add(id,
+                 by_itself ? std::chrono::steady_clock::now() + config_.flush.delay : evictor::FlushScheduler::kNever);
   return {};
 }
 

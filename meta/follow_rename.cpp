@@ -1,7 +1,7 @@
 // A rename by somebody else, outside, changes the object's ctime as a change of its data with a backdated mtime would.
 // What tells them apart is the old name: it is the object's no longer. Each lost name explains one change of ctime, and
-// is forgotten with it, so that the next change must have its own explanation; and a name that was lost before there was
-// a copy explains nothing.
+// is forgotten with it, so that the next change must have its own explanation; and a name that was lost before there
+// was a copy explains nothing.
 #include "core/log.h"
 #include "meta/server.h"
 

@@ -37,11 +37,11 @@ struct Inode {
   std::mutex open_mutex;    // open and release against the removal of the copy
   std::mutex change_mutex;  // own changes of the external object, and the end of a flush
 
-  std::mutex mutex;  // everything below
+  std::mutex mutex;       // everything below
   Attributes attributes;  // as last seen outside
   Validator seen;         // the version that goes with them
   consistency::SteadyTime validated_at{};
-  uint64_t changes = 0;  // grows with each own change: a look at the outside that began before it is out of date
+  uint64_t changes = 0;     // grows with each own change: a look at the outside that began before it is out of date
   std::vector<Name> names;  // the latest first; empty for the root and for unlinked objects
   uint64_t lookups = 0;     // references that the client holds
   std::shared_ptr<UniqueFd> fd;  // O_PATH; of directories in use, and of open or unlinked files
@@ -60,9 +60,9 @@ struct Inode {
   FileTime shown_ctime;
   // What the outside looks like now is our own doing: a flush, another own change.
   bool flushing = false, changing = false;
-  uint64_t dirty_epoch = 0;   // grows with each change from clean to dirty
-  uint64_t generation = 1;    // grows when the copy is replaced by another version
-  uint64_t pages_of = 0;      // the generation that the client's page cache is of
+  uint64_t dirty_epoch = 0;  // grows with each change from clean to dirty
+  uint64_t generation = 1;   // grows when the copy is replaced by another version
+  uint64_t pages_of = 0;     // the generation that the client's page cache is of
   uint64_t flush_failures = 0;
   Error last_flush_error{0, {}};
 

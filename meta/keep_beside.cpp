@@ -38,8 +38,7 @@ Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
   const Status copied = storage_.copy_out(inode->id, fd.get());
   const timespec times[2] = {attributes.atime.to_timespec(), state.mtime.to_timespec()};
   if (!copied || ::fchown(fd.get(), attributes.uid, attributes.gid) != 0 ||
-      ::fchmod(fd.get(), attributes.mode & 07777) != 0 || ::futimens(fd.get(), times) != 0 ||
-      ::fsync(fd.get()) != 0) {
+      ::fchmod(fd.get(), attributes.mode & 07777) != 0 || ::futimens(fd.get(), times) != 0 || ::fsync(fd.get()) != 0) {
     const Error error = copied ? Error{errno, beside} : copied.error();
     ::unlinkat((*parent)->get(), beside.c_str(), 0);  // half a copy is none
     return Failure(error);

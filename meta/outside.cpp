@@ -130,10 +130,11 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
   const Result<bool> dropped = storage_.outside_changed(inode->id, probe.version);
   if (!dropped || !*dropped) return;
   const std::lock_guard lock(inode->mutex);
-  log(Module::kMeta).info("inode {}: the outside changed, the copy is dropped (mtime {}, ctime {}, size {})", inode->id,
-                          probe.version.mtime.total_nanoseconds() - inode->mtime0.mtime.total_nanoseconds(),
-                          probe.version.ctime.total_nanoseconds() - inode->mtime0.ctime.total_nanoseconds(),
-                          probe.version.size - inode->mtime0.size);
+  log(Module::kMeta)
+      .info("inode {}: the outside changed, the copy is dropped (mtime {}, ctime {}, size {})", inode->id,
+            probe.version.mtime.total_nanoseconds() - inode->mtime0.mtime.total_nanoseconds(),
+            probe.version.ctime.total_nanoseconds() - inode->mtime0.ctime.total_nanoseconds(),
+            probe.version.size - inode->mtime0.size);
   if (inode->cached) --cached_files_;
   inode->cached = false;
   inode->mtime0 = probe.version;
@@ -190,8 +191,7 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
 
 Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name) {
   ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
-  ASSIGN_OR_RETURN(const consistency::Probe probe,
-                   external_.probe_child(directory->get(), std::string(name).c_str()));
+  ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   std::unique_lock lock(inode->mutex);
   const bool known = inode->validated_at != consistency::SteadyTime{};

@@ -19,8 +19,10 @@ Status MetaServer::recover() {
   }));
   // An empty directory where a file system should be mounted would look as if all files had been removed.
   if (!dirty.empty() && !known.empty() && known != identity) {
-    return fail(ENXIO, "external directory {}: is not the one that this cache has data for ({} files); is its file "
-                "system mounted?", external_.path(), dirty.size());
+    return fail(ENXIO,
+                "external directory {}: is not the one that this cache has data for ({} files); is its file "
+                "system mounted?",
+                external_.path(), dirty.size());
   }
   if (known != identity) RETURN_IF_ERROR(store_->put_setting("root", identity));
   for (const InodeId id : dirty) RETURN_IF_ERROR(recover_dirty(id));
@@ -66,8 +68,8 @@ Status MetaServer::recover_dirty(InodeId id) {
     dirty_[id] = inode;
   }
   const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
-  scheduler_.add(id, by_itself ? std::chrono::steady_clock::now() + config_.flush.delay
-                               : evictor::FlushScheduler::kNever);
+  scheduler_.add(id,
+                 by_itself ? std::chrono::steady_clock::now() + config_.flush.delay : evictor::FlushScheduler::kNever);
   return {};
 }
 

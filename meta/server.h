@@ -167,7 +167,8 @@ class MetaServer final : public MetaService {
   Result<OpenReply> open_inode(const InodePtr& inode, int flags, bool created);
 
   // --- meta/flush.cpp
-  // Nothing for an unlinked file, unless it is to make room (`unlinked_too`): its object outside lives while it is open.
+  // Nothing for an unlinked file, unless it is to make room (`unlinked_too`): its object outside lives while it is
+  // open.
   Status flush_inode(const InodePtr& inode, bool unlinked_too = false);
   Status flush_once(const InodePtr& inode, bool overwrite, bool* conflict);
   Status flush_stages(const InodePtr& inode, bool overwrite, bool* conflict);

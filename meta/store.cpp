@@ -86,9 +86,8 @@ class Store::Statement {
 InodeRow Store::Statement::inode_row() const {
   InodeRow row;
   row.id = static_cast<InodeId>(number(0));
-  row.identity = {static_cast<uint64_t>(number(1)),
-                  static_cast<uint64_t>(number(2)),
-                  {number(3), static_cast<int32_t>(number(4))}};
+  row.identity = {
+      static_cast<uint64_t>(number(1)), static_cast<uint64_t>(number(2)), {number(3), static_cast<int32_t>(number(4))}};
   row.mode = static_cast<mode_t>(number(5));
   const int64_t flags = number(6);
   row.cached = (flags & kCached) != 0;
@@ -129,8 +128,9 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
     RETURN_IF_ERROR(store->error("open"));
   }
   // synchronous=NORMAL: commits are not synced (sync() does that when an fsync asks); a checkpoint is.
-  RETURN_IF_ERROR(store->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA locking_mode=EXCLUSIVE;"
-                                 "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384"));
+  RETURN_IF_ERROR(
+      store->execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA locking_mode=EXCLUSIVE;"
+                     "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384"));
   RETURN_IF_ERROR(store->check_integrity());
   RETURN_IF_ERROR(store->execute(kSchema));
   RETURN_IF_ERROR(store->prepare());
@@ -243,7 +243,10 @@ Status Store::sync() {
 Result<bool> Store::find_by_identity(const Identity& identity, InodeRow* row) {
   const std::lock_guard lock(mutex_);
   Statement find(statements_->find_by_identity);
-  find.bind(identity.inode).bind(identity.device).bind(identity.birth.seconds).bind(int64_t{identity.birth.nanoseconds});
+  find.bind(identity.inode)
+      .bind(identity.device)
+      .bind(identity.birth.seconds)
+      .bind(int64_t{identity.birth.nanoseconds});
   const int step = find.step();
   if (step == SQLITE_DONE) return false;
   if (step != SQLITE_ROW) return Failure(error("find").error());
@@ -341,8 +344,9 @@ Status Store::prune_directories() {
   RETURN_IF_ERROR(begin());
   // Level by level from below; the depth of the tree limits the rounds.
   do {
-    RETURN_IF_ERROR(execute("DELETE FROM inode WHERE flags & 14 = 0 AND id NOT IN (SELECT parent FROM dentry) "
-                            "AND id NOT IN (SELECT parent FROM intent)"));
+    RETURN_IF_ERROR(
+        execute("DELETE FROM inode WHERE flags & 14 = 0 AND id NOT IN (SELECT parent FROM dentry) "
+                "AND id NOT IN (SELECT parent FROM intent)"));
     if (sqlite3_changes(db_) == 0) break;
     RETURN_IF_ERROR(execute("DELETE FROM dentry WHERE child NOT IN (SELECT id FROM inode)"));
   } while (true);

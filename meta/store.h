@@ -32,12 +32,12 @@ struct InodeRow {
   InodeId id = 0;
   Identity identity;
   mode_t mode = 0;
-  bool cached = false;    // the copy is complete
+  bool cached = false;  // the copy is complete
   bool dirty = false;
   bool pinned = false;
   bool has_data = false;  // there is, or may be, a chunk file
   Validator mtime0;
-  FileTime shown_ctime;  // see Inode
+  FileTime shown_ctime;      // see Inode
   uint64_t last_access = 0;  // a number that grows with each use
 };
 

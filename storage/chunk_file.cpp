@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <limits>
 
 #include "core/fault/fault.h"
 #include "core/io.h"
@@ -12,13 +11,7 @@
 namespace forebay::storage {
 namespace {
 
-constexpr uint64_t kEndOfTime = std::numeric_limits<uint64_t>::max();
 constexpr uint64_t kPageBytes = 4096;
-
-uint64_t allocated_bytes(int fd) {
-  struct stat found;
-  return ::fstat(fd, &found) == 0 ? static_cast<uint64_t>(found.st_blocks) * 512 : 0;
-}
 
 // Opens for creation, making the one or two directories above when they are missing.
 Result<UniqueFd> create_file(const std::string& path) {
@@ -41,50 +34,6 @@ ChunkFile::ChunkFile(InodeId id, std::string path, SpaceAccount& space, bool aft
 
 ChunkFile::~ChunkFile() = default;
 
-Status ChunkFile::load() {
-  fd_.reset(::open((path_ + ".chunk").c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd_ && errno != ENOENT) return fail_errno("chunk file {}.chunk", path_);
-  if (!fd_) {
-    // A log without chunk file: a removal that was cut short.
-    ::unlink((path_ + ".map").c_str());
-    return {};
-  }
-  std::vector<Record> records;
-  RETURN_IF_ERROR(log_.open(path_ + ".map", [&](const Record& record) { records.push_back(record); }));
-  size_t trusted = records.size();
-  if (after_power_cut_) {
-    while (trusted > 0 && records[trusted - 1].kind() != RecordType::kSynced) --trusted;
-  }
-  for (size_t i = 0; i < records.size(); ++i) apply(records[i], i < trusted);
-  if (records.empty()) {  // a creation that was cut short before anything was in it
-    log_.close();
-    fd_.reset();
-    ::unlink((path_ + ".map").c_str());
-    ::unlink((path_ + ".chunk").c_str());
-    return {};
-  }
-  struct stat found;
-  if (::fstat(fd_.get(), &found) != 0) return fail_errno("chunk file {}.chunk", path_);
-  const auto on_disk = static_cast<uint64_t>(found.st_size);
-  if (on_disk != size_) {
-    // Longer: a write whose record is missing, so nobody was told that it happened. Shorter: an extension without data,
-    // or, after a power cut, bytes that are gone and must come from outside again.
-    if (on_disk < size_) present_.remove(on_disk, kEndOfTime);
-    const FileTime mtime = FileTime::of(found.st_mtim);
-    if (::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) return fail_errno("chunk file {}.chunk", path_);
-    RETURN_IF_ERROR(set_mtime(mtime));
-  }
-  if (after_power_cut_) {
-    // What was lost stays lost: without this the next record of a sync would make the old ones count again.
-    if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
-    RETURN_IF_ERROR(log_.rewrite(snapshot()));
-  }
-  changed_at = FileTime::of(found.st_mtim);
-  booked_used_ = allocated_bytes(fd_.get()) + log_.allocated_bytes();
-  booked_dirty_ = newer_bytes();
-  return {};
-}
-
 uint64_t ChunkFile::newer_bytes() const {
   uint64_t bytes = dirty_.bytes() + flushing_.bytes();
   if (flushing_.empty() || dirty_.empty()) return bytes;
@@ -92,76 +41,9 @@ uint64_t ChunkFile::newer_bytes() const {
   return bytes;
 }
 
-// Replays one record. Not trusted: written after the last sync before a power cut. What such a record adds may be in
-// the log and not in the data, so it does not count; what it takes away or marks dirty does.
-void ChunkFile::apply(const Record& record, bool trusted) {
-  const Extent range = record.range();
-  switch (record.kind()) {
-    case RecordType::kReset:
-      present_.clear();
-      dirty_.clear();
-      version_ = record.version();
-      size_ = base_ = version_.size;
-      expectation_ = Expectation::kNothing;
-      changed_ = false;
-      return;
-    case RecordType::kPresent:
-      if (trusted) present_.add(range.begin, range.end);
-      return;
-    case RecordType::kAbsent:
-      return present_.remove(range.begin, range.end);
-    case RecordType::kDirty:
-      dirty_.add(range.begin, range.end);
-      for (const Extent& gap : missing(range.begin, range.end)) dirty_.remove(gap.begin, gap.end);
-      return;
-    case RecordType::kWritten:
-      if (!trusted) return;
-      present_.add(range.begin, range.end);
-      dirty_.add(range.begin, range.end);
-      size_ = std::max(size_, range.end);
-      return;
-    case RecordType::kSize:
-      changed_ = true;
-      size_ = record.value[0];
-      base_ = std::min(base_, size_);
-      present_.remove(size_, kEndOfTime);
-      dirty_.remove(size_, kEndOfTime);
-      return;
-    case RecordType::kClean:
-      if (!trusted) {
-        // The flush is on disk outside; whether what it flushed is on disk here is not known. It is fetched again.
-        Extent flushed;
-        for (uint64_t at = range.begin; at < range.end && dirty_.next(at, &flushed) && flushed.begin < range.end;) {
-          at = std::min(flushed.end, range.end);
-          present_.remove(flushed.begin, at);
-        }
-      }
-      return dirty_.remove(range.begin, range.end);
-    case RecordType::kBase:
-      if (trusted && record.value[0] > base_) present_.add(base_, record.value[0]);
-      base_ = record.value[0];
-      size_ = std::max(size_, base_);
-      return;
-    case RecordType::kFlushed:
-      changed_ = false;
-      [[fallthrough]];
-    case RecordType::kVersion:
-      version_ = record.version();
-      expectation_ = Expectation::kNothing;
-      return;
-    case RecordType::kExpect:
-      expectation_ = static_cast<Expectation>(record.value[0]);
-      return;
-    case RecordType::kIdentity:
-      identity = record.identity();
-      return;
-    case RecordType::kSynced:
-      return;
-  }
-}
-
 bool ChunkFile::dirty() const {
-  return changed_ || flush_running_ || !dirty_.empty() || !flushing_.empty() || size_ != version_.size || base_ < version_.size;
+  return changed_ || flush_running_ || !dirty_.empty() || !flushing_.empty() || size_ != version_.size ||
+         base_ < version_.size;
 }
 
 bool ChunkFile::complete() const { return present_.contains(0, base_); }
@@ -209,27 +91,14 @@ Status ChunkFile::log(std::span<const Record> records) {
   return log_.rewrite(snapshot());
 }
 
-std::vector<Record> ChunkFile::snapshot() const {
-  std::vector<Record> records;
-  Validator start = version_;
-  start.size = base_;  // kReset sets base and size from it; the true version follows
-  records.push_back(Record::of_version(RecordType::kReset, start));
-  records.push_back(Record::of_identity(identity));
-  if (changed_ || size_ != base_) records.push_back(Record::of_number(RecordType::kSize, size_));
-  for (const Extent& range : present_.extents()) records.push_back(Record::of_range(RecordType::kPresent, range));
-  ExtentSet newer = dirty_;
-  newer.add(flushing_);
-  for (const Extent& range : newer.extents()) records.push_back(Record::of_range(RecordType::kDirty, range));
-  records.push_back(Record::of_version(RecordType::kVersion, version_));
-  if (expectation_ != Expectation::kNothing) {
-    records.push_back(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_)));
-  }
-  records.push_back(Record::of_number(RecordType::kSynced, 0));
-  return records;
+uint64_t ChunkFile::used_bytes() const {
+  struct stat found;
+  if (!exists() || ::fstat(fd_.get(), &found) != 0) return 0;
+  return static_cast<uint64_t>(found.st_blocks) * 512 + log_.allocated_bytes();
 }
 
 void ChunkFile::account() {
-  const uint64_t used = exists() ? allocated_bytes(fd_.get()) + log_.allocated_bytes() : 0;
+  const uint64_t used = used_bytes();
   const uint64_t dirty = newer_bytes();
   space_.add_used(static_cast<int64_t>(used) - static_cast<int64_t>(booked_used_));
   space_.add_dirty(static_cast<int64_t>(dirty) - static_cast<int64_t>(booked_dirty_));
@@ -299,8 +168,8 @@ Status ChunkFile::before_change(Extent range) {
 }
 
 Status ChunkFile::after_change(Extent range) {
-  const bool known = range.end <= size_ && dirty_.contains(range.begin, range.end) &&
-                     present_.contains(range.begin, range.end);
+  const bool known =
+      range.end <= size_ && dirty_.contains(range.begin, range.end) && present_.contains(range.begin, range.end);
   if (known) {
     account();  // a hole in it may have been filled
     return {};
@@ -324,9 +193,9 @@ Status ChunkFile::set_size(uint64_t size) {
   size_ = size;
   base_ = std::min(base_, size);
   flush_low_ = std::min(flush_low_, size);
-  present_.remove(size, kEndOfTime);
-  dirty_.remove(size, kEndOfTime);
-  flushing_.remove(size, kEndOfTime);
+  present_.remove(size, kNoEnd);
+  dirty_.remove(size, kNoEnd);
+  flushing_.remove(size, kNoEnd);
   account();
   return {};
 }
@@ -434,49 +303,6 @@ Status ChunkFile::sync() {
   }
   directory_synced_ = true;
   return {};
-}
-
-ChunkFile::FlushPlan ChunkFile::begin_flush() {
-  assert(!flush_running_);
-  flush_running_ = true;
-  flush_low_ = size_;
-  flushing_ = std::move(dirty_);
-  dirty_.clear();
-  changed_ = false;
-  return {flushing_.extents(), base_, size_, 0};
-}
-
-Status ChunkFile::commit_flush(const Validator& version) {
-  assert(flush_running_);
-  std::vector<Record> records;
-  if (dirty_.empty()) {
-    records.push_back(Record::of_range(RecordType::kClean, {0, kEndOfTime}));
-  } else {
-    ExtentSet cleaned = flushing_;
-    cleaned.remove(dirty_);
-    for (const Extent& range : cleaned.extents()) records.push_back(Record::of_range(RecordType::kClean, range));
-  }
-  const uint64_t new_base = std::min(flush_low_, version.size);
-  records.push_back(Record::of_number(RecordType::kBase, new_base));
-  records.push_back(Record::of_version(RecordType::kFlushed, version));
-  if (changed_) records.push_back(Record::of_number(RecordType::kSize, size_));
-  RETURN_IF_ERROR(log(records));
-  if (new_base > base_) present_.add(base_, new_base);
-  base_ = new_base;
-  version_ = version;
-  expectation_ = Expectation::kNothing;
-  flushing_.clear();
-  flush_running_ = false;
-  account();
-  return {};
-}
-
-void ChunkFile::abort_flush() {
-  dirty_.add(flushing_);
-  flushing_.clear();
-  changed_ = true;
-  flush_running_ = false;
-  account();
 }
 
 }  // namespace forebay::storage

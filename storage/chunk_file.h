@@ -111,32 +111,36 @@ class ChunkFile {
   // --- opens, writers on their way through mark_dirty(), and fetches, guarded by `fetch_mutex` (taken alone, or
   // before `mutex`, never after it).
   std::mutex fetch_mutex;
-  std::condition_variable fetched;     // a chunk left `in_flight`
-  std::set<uint64_t> in_flight;        // chunk numbers
-  std::shared_ptr<Source> source;      // while bytes are missing
+  std::condition_variable fetched;  // a chunk left `in_flight`
+  std::set<uint64_t> in_flight;     // chunk numbers
+  std::shared_ptr<Source> source;   // while bytes are missing
   Layout layout;
   Identity identity;
   int opens = 0;
-  int restarts = 0;                    // fetches begun again because the outside changed
-  uint64_t read_position = 0;          // where the last reader was
-  uint64_t window = 0;                 // bytes of adaptive read-ahead
-  bool queued = false;                 // in the fetcher's queue
+  int restarts = 0;            // fetches begun again because the outside changed
+  uint64_t read_position = 0;  // where the last reader was
+  uint64_t window = 0;         // bytes of adaptive read-ahead
+  bool queued = false;         // in the fetcher's queue
 
   // --- guarded by `mutex`
-  FileTime changed_at;           // the file's ctime: when an application changed it last
-  bool dirty_known = false;      // the metadata server knows that the file is dirty
-  int writers_pending = 0;       // between mark_dirty() and their write
+  FileTime changed_at;       // the file's ctime: when an application changed it last
+  bool dirty_known = false;  // the metadata server knows that the file is dirty
+  int writers_pending = 0;   // between mark_dirty() and their write
   bool complete_reported = false;
-  UniqueFd flush_fd;             // the external file, from flush_begin() to flush_commit()
+  UniqueFd flush_fd;  // the external file, from flush_begin() to flush_commit()
   FlushPlan flush_plan;
 
  private:
+  // --- storage/chunk_file_log.cpp
   void apply(const Record& record, bool trusted);
   std::vector<Record> snapshot() const;
+
+  // --- storage/chunk_file.cpp
   Status log(std::span<const Record> records);
   Status log(const Record& record) { return log(std::span(&record, 1)); }
   // Bytes that are newer than outside, each counted once.
   uint64_t newer_bytes() const;
+  uint64_t used_bytes() const;
   // Books the change of allocated and dirty bytes since the last call.
   void account();
   Result<FileTime> mtime_on_disk() const;

@@ -70,10 +70,7 @@ Record Record::of_identity(const Identity& identity) {
 Validator Record::version() const {
   const auto mtime_ns = static_cast<int32_t>(value[2] >> 32);
   const auto ctime_ns = static_cast<int32_t>(value[2] & 0xffffffff);
-  return {{static_cast<int64_t>(value[0]), mtime_ns},
-          {static_cast<int64_t>(value[1]), ctime_ns},
-          value[3],
-          value[4]};
+  return {{static_cast<int64_t>(value[0]), mtime_ns}, {static_cast<int64_t>(value[1]), ctime_ns}, value[3], value[4]};
 }
 
 Identity Record::identity() const {
@@ -88,8 +85,8 @@ Status ExtentLog::open(const std::string& path, const std::function<void(const R
   if (::fstat(fd_.get(), &found) != 0) return fail_errno("extent log {}", path);
 
   std::vector<Record> records(static_cast<size_t>(found.st_size) / sizeof(Record));
-  ASSIGN_OR_RETURN(const size_t bytes, pread_full(fd_.get(), reinterpret_cast<char*>(records.data()),
-                                                  records.size() * sizeof(Record), 0));
+  ASSIGN_OR_RETURN(const size_t bytes,
+                   pread_full(fd_.get(), reinterpret_cast<char*>(records.data()), records.size() * sizeof(Record), 0));
   records.resize(bytes / sizeof(Record));
   end_ = 0;
   for (const Record& record : records) {

@@ -22,16 +22,16 @@
 namespace forebay::storage {
 
 enum class RecordType : uint32_t {
-  kReset = 1,    // version: nothing is present, the file is as outside
-  kPresent = 2,  // begin, end: fetched
-  kAbsent = 3,   // begin, end: dropped
-  kDirty = 4,    // begin, end: present bytes that are about to change
-  kWritten = 5,  // begin, end: written; present, dirty, and the file ends there at the earliest
-  kSize = 6,     // size: truncated or extended
-  kClean = 7,    // begin, end: flushed
-  kFlushed = 8,  // version: a flush ended
-  kVersion = 9,  // version: the outside was changed by us, but no data
-  kExpect = 10,  // Expectation: the outside is about to be changed by us
+  kReset = 1,      // version: nothing is present, the file is as outside
+  kPresent = 2,    // begin, end: fetched
+  kAbsent = 3,     // begin, end: dropped
+  kDirty = 4,      // begin, end: present bytes that are about to change
+  kWritten = 5,    // begin, end: written; present, dirty, and the file ends there at the earliest
+  kSize = 6,       // size: truncated or extended
+  kClean = 7,      // begin, end: flushed
+  kFlushed = 8,    // version: a flush ended
+  kVersion = 9,    // version: the outside was changed by us, but no data
+  kExpect = 10,    // Expectation: the outside is about to be changed by us
   kIdentity = 11,  // the external object
   kBase = 12,      // number: absent bytes up to here are the outside's again, after a flush
   kSynced = 13,    // data and log up to here are on disk

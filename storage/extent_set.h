@@ -7,10 +7,14 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <vector>
 
 namespace forebay::storage {
+
+// Behind every byte that a file may have.
+inline constexpr uint64_t kNoEnd = std::numeric_limits<uint64_t>::max();
 
 struct Extent {
   uint64_t begin = 0;  // bytes

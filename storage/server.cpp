@@ -20,8 +20,11 @@ Status StorageServer::open() {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("target {}", directory);
   RETURN_IF_ERROR(space_.open(directory, options_.capacity_bytes));
   if (space_.after_power_cut()) {
-    log(Module::kStorage).warn("target {} was not closed before the machine went down; what was not synced is fetched "
-                               "again", directory);
+    log(Module::kStorage)
+        .warn(
+            "target {} was not closed before the machine went down; what was not synced is fetched "
+            "again",
+            directory);
     recount();
     RETURN_IF_ERROR(space_.power_cut_handled());
   }

@@ -84,7 +84,8 @@ class StorageServer final : public StorageService {
   friend class Fetcher;
   // Brings one chunk here; waits when somebody else is at it.
   Status fetch_chunk(ChunkFile& file, uint64_t chunk);
-  Status fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, const Source& source, const Validator& version);
+  Status fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, const Source& source,
+                      const Validator& version);
   // The external file, opened if it is not; `ref` says where it is, otherwise the metadata server is asked.
   Result<std::shared_ptr<Source>> source_of(ChunkFile& file, const ExternalRef* ref = nullptr);
   Status restart(ChunkFile& file);

@@ -56,6 +56,7 @@ Status SpaceAccount::open(const std::string& directory, uint64_t capacity_bytes)
     after_power_cut_ = page_->clean.load() == 0 && boot_id() != page_->boot;
   }
   page_->clean = 0;
+  (void)capacity();  // known from the first reservation on
   // After a power cut the old boot id stays until it was dealt with: a kill before that must not hide it.
   return after_power_cut_ ? Status{} : write_boot();
 }

@@ -19,15 +19,13 @@ void list(fuse_req_t request, size_t size, off_t offset, fuse_file_info* info, b
     param.attr.st_ino = entry.inode_number;
     param.attr.st_mode = entry.entry != nullptr ? param.attr.st_mode : entry.type;
     const auto next = static_cast<off_t>(entry.next);
-    const size_t needed = with_attributes
-                              ? fuse_add_direntry_plus(request, at, left, name.c_str(), &param, next)
-                              : fuse_add_direntry(request, at, left, name.c_str(), &param.attr, next);
+    const size_t needed = with_attributes ? fuse_add_direntry_plus(request, at, left, name.c_str(), &param, next)
+                                          : fuse_add_direntry(request, at, left, name.c_str(), &param.attr, next);
     if (needed > left) return false;
     used += needed;
     return true;
   };
-  const Status done =
-      session_of(request).meta.readdir(info->fh, static_cast<uint64_t>(offset), with_attributes, sink);
+  const Status done = session_of(request).meta.readdir(info->fh, static_cast<uint64_t>(offset), with_attributes, sink);
   if (!done && used == 0) return reply_error(request, done.error());
   fuse_reply_buf(request, buffer.data(), used);
 }

@@ -46,8 +46,7 @@ Result<size_t> copy(Session& session, InodeId from, uint64_t offset_in, InodeId 
 
 }  // namespace
 
-void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, off_t offset,
-           fuse_file_info* info) {
+void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, off_t offset, fuse_file_info* info) {
   Session& session = session_of(request);
   Status done = strip_privileges(request, inode, info, told_to_strip(info));
   if (done) done = session.storage.write(inode, static_cast<uint64_t>(offset), {data, size});
@@ -60,8 +59,7 @@ void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off
   Session& session = session_of(request);
   // Of fallocate and copy_file_range the kernel does not tell; root keeps the bits there as well.
   Status done = strip_privileges(request, inode, info, fuse_req_ctx(request)->uid != 0);
-  if (done) done =
-      session.storage.allocate(inode, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length));
+  if (done) done = session.storage.allocate(inode, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length));
   if (done) done = session.meta.after_write(inode);
   reply_status(request, done);
 }
@@ -73,8 +71,8 @@ void copy_file_range(fuse_req_t request, fuse_ino_t inode_in, off_t offset_in, f
   if (Status done = strip_privileges(request, inode_out, info_out, set_id_bits); !done) {
     return reply_error(request, done.error());
   }
-  const Result<size_t> copied = copy(session, inode_in, static_cast<uint64_t>(offset_in), inode_out,
-                                     static_cast<uint64_t>(offset_out), length);
+  const Result<size_t> copied =
+      copy(session, inode_in, static_cast<uint64_t>(offset_in), inode_out, static_cast<uint64_t>(offset_out), length);
   if (!copied) return reply_error(request, copied.error());
   if (Status settled = session.meta.after_write(inode_out); !settled) return reply_error(request, settled.error());
   fuse_reply_write(request, *copied);

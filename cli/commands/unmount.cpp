@@ -174,7 +174,8 @@ void add_unmount(CLI::App& app, Action& action) {
       "Example:\n  forebay unmount /fast\n\n"
       "Exit status 0 means that all data is outside and the mount is gone. If something could not be flushed, the "
       "mount\n"
-      "stays and the reason is printed; if it is in use, by whom. A file that was changed on both sides is settled, and\n"
+      "stays and the reason is printed; if it is in use, by whom. A file that was changed on both sides is settled, "
+      "and\n"
       "named. The cache stays for the next mount.");
   command->callback([&action, options] { action = [options] { return run_unmount(*options); }; });
 }

@@ -56,10 +56,10 @@ struct SetAttributes {
 };
 
 struct DirectoryEntry {
-  std::string_view name;   // valid during the call of the sink
+  std::string_view name;  // valid during the call of the sink
   uint64_t inode_number = 0;
-  mode_t type = 0;         // S_IFMT bits, 0 if unknown
-  uint64_t next = 0;       // cookie: where a listing goes on after this entry
+  mode_t type = 0;                    // S_IFMT bits, 0 if unknown
+  uint64_t next = 0;                  // cookie: where a listing goes on after this entry
   const EntryReply* entry = nullptr;  // with attributes asked for; absent for "." and ".." and vanished entries
 };
 // Takes one entry; false: no room, the entry was not taken.
@@ -78,7 +78,7 @@ struct WorkProgress {
   uint64_t remaining_bytes = 0;
   uint64_t remaining_files = 0;
   uint64_t failed_files = 0;
-  uint64_t conflicts = 0;  // settled ones: nothing is lost, but the file is not what was written here
+  uint64_t conflicts = 0;   // settled ones: nothing is lost, but the file is not what was written here
   Error last_error{0, {}};  // of the last failure, or else of the last conflict
 };
 

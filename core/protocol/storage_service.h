@@ -23,7 +23,7 @@ struct ChunkState {
   uint64_t blocks = 0;         // 512-byte blocks allocated on the target
   FileTime mtime;              // of the data, meaningful while dirty
   FileTime ctime;              // when an application changed it last; not touched by fetches, flushes and drops
-  Validator mtime0;  // the external file's version that the present bytes are of
+  Validator mtime0;            // the external file's version that the present bytes are of
   bool exists = false;         // there is a chunk file
   bool complete = false;       // all of it is present: the paper's caching flag
   bool dirty = false;          // data or size are newer than outside
@@ -58,8 +58,8 @@ struct FlushBeginReply {
 };
 
 struct FlushCommitReply {
-  Validator version;  // the outside after the flush: the new mtime0
-  FileTime ctime;     // as in ChunkState: what applications go on seeing, though the flush changed the external ctime
+  Validator version;   // the outside after the flush: the new mtime0
+  FileTime ctime;      // as in ChunkState: what applications go on seeing, though the flush changed the external ctime
   bool clean = false;  // nothing was written meanwhile
 };
 
@@ -131,7 +131,8 @@ class StorageService {
   // An own change of the outside (chmod, rename, ...) is about to happen and will change ctime (and, for utimens,
   // mtime) but no data: recorded before, so that a crash in between is not taken for a conflict.
   virtual Status expect_version_change(InodeId id) = 0;
-  // It happened: the present bytes are of version `to` now, if they were of version `from` before (else nothing is done).
+  // It happened: the present bytes are of version `to` now, if they were of version `from` before (else nothing is
+  // done).
   virtual Status set_version(InodeId id, const Validator& from, const Validator& to) = 0;
 
   // The outside was seen in version `now`. If that is another than the present bytes are of, and the file is clean,

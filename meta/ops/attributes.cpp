@@ -47,8 +47,7 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
     RETURN_IF_ERROR(strip_privileges(caller, id, change.strip_set_id_bits));
     RETURN_IF_ERROR(set_size(caller, inode, change.size));
   }
-  const bool sets_other =
-      change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime;
+  const bool sets_other = change.set_mode || change.set_uid || change.set_gid || change.set_atime || change.set_mtime;
   if (!change.set_size && !sets_other && !inode->is_directory()) RETURN_IF_ERROR(change_nothing(caller, inode));
   if (sets_other) {
     ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
@@ -66,8 +65,8 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
   return AttributesReply{entry.attributes, entry.valid_for};
 }
 
-// A change of nothing is what the kernel sends for chown(-1, -1), and also before a write, for setuid bits that must go.
-// Who owns the file may do both. For others it is no error when a write may follow: that takes the bits itself.
+// A change of nothing is what the kernel sends for chown(-1, -1), and also before a write, for setuid bits that must
+// go. Who owns the file may do both. For others it is no error when a write may follow: that takes the bits itself.
 Status MetaServer::change_nothing(const Caller& caller, const InodePtr& inode) {
   bool owner = false, writable = false;
   {

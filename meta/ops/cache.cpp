@@ -46,8 +46,8 @@ Result<CacheState> MetaServer::cache_state(InodeId id) {
   state.pinned = inode->pinned;
   state.dirty = chunks.dirty && chunks.exists;
   // A copy of another version than the outside has now is worth nothing, unless it is newer.
-  const bool valid = chunks.exists && (state.dirty || chunks.mtime0 == inode->seen ||
-                                       config_.consistency.validate == Validate::kNever);
+  const bool valid = chunks.exists &&
+                     (state.dirty || chunks.mtime0 == inode->seen || config_.consistency.validate == Validate::kNever);
   if (!valid) return state;
   state.cached = chunks.complete;
   state.present_bytes = chunks.present_bytes;

@@ -9,8 +9,7 @@ Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::str
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
   const uint64_t changes_before = own_changes_;
-  ASSIGN_OR_RETURN(const consistency::Probe probe,
-                   external_.probe_child(directory->get(), std::string(name).c_str()));
+  ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   uint64_t changes = 0;
   bool seen = false;

@@ -33,9 +33,8 @@ Result<EntryReply> MetaServer::mkdir(const Caller& caller, InodeId parent, std::
 
 Result<EntryReply> MetaServer::symlink(const Caller& caller, InodeId parent, std::string_view name,
                                        const std::string& target) {
-  return make_node(caller, parent, name, [&](int directory, const char* node) {
-    return ::symlinkat(target.c_str(), directory, node);
-  });
+  return make_node(caller, parent, name,
+                   [&](int directory, const char* node) { return ::symlinkat(target.c_str(), directory, node); });
 }
 
 }  // namespace forebay::meta

@@ -66,6 +66,7 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
     {
       const std::lock_guard lock(inode->mutex);
       inode->has_data = true;
+      if (!(inode->mtime0 == request.version)) ++inode->generation;
       inode->mtime0 = request.version;
     }
     RETURN_IF_ERROR(store_inode(inode));

@@ -13,9 +13,10 @@ constexpr char kCapability[] = "security.capability";
 
 mode_t without_set_id_bits(const Caller& caller, mode_t mode, gid_t group) {
   mode &= ~static_cast<mode_t>(S_ISUID);
-  // Without execution by the group, setgid once meant mandatory locking, and stays for members of the group and for root.
-  const bool member =
-      caller.uid == 0 || caller.gid == group || std::find(caller.groups.begin(), caller.groups.end(), group) != caller.groups.end();
+  // Without execution by the group, setgid once meant mandatory locking, and stays for members of the group and for
+  // root.
+  const bool member = caller.uid == 0 || caller.gid == group ||
+                      std::find(caller.groups.begin(), caller.groups.end(), group) != caller.groups.end();
   if ((mode & S_IXGRP) != 0 || !member) mode &= ~static_cast<mode_t>(S_ISGID);
   return mode & 07777;
 }

@@ -24,8 +24,8 @@ void StorageServer::start_fetch(InodeId id, uint64_t offset) {
     // The window doubles while reads are sequential and starts small again after a jump.
     const uint64_t chunk = (*file)->layout.chunk_size_bytes;
     const bool sequential = offset >= (*file)->read_position && offset - (*file)->read_position <= 2 * chunk;
-    (*file)->window = sequential ? std::min(options_.fetch.readahead_bytes, std::max(2 * chunk, 2 * (*file)->window))
-                                 : 2 * chunk;
+    (*file)->window =
+        sequential ? std::min(options_.fetch.readahead_bytes, std::max(2 * chunk, 2 * (*file)->window)) : 2 * chunk;
     (*file)->read_position = offset;
   }
   fetcher_.enqueue(*file);
@@ -105,16 +105,17 @@ Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& r
       if (data_begin == range.end) break;
       const off_t hole = ::lseek(source.fd.get(), static_cast<off_t>(data_begin), SEEK_HOLE);
       const uint64_t data_end = hole >= 0 ? std::min(static_cast<uint64_t>(hole), range.end) : range.end;
-      ASSIGN_OR_RETURN(const size_t bytes, block_io(source.fd.get(), buffer.data() + (data_begin - begin),
-                                                    data_end - data_begin, data_begin, source.block_size,
-                                                    Direction::kRead));
+      ASSIGN_OR_RETURN(const size_t bytes,
+                       block_io(source.fd.get(), buffer.data() + (data_begin - begin), data_end - data_begin,
+                                data_begin, source.block_size, Direction::kRead));
       shorter = bytes < data_end - data_begin;
       pieces.push_back({{data_begin, data_end}, true});
       at = data_end;
     }
   }
 
-  ASSIGN_OR_RETURN(const consistency::Probe after, external_.probe_fd(source.fd.get(), consistency::Freshness::kServer));
+  ASSIGN_OR_RETURN(const consistency::Probe after,
+                   external_.probe_fd(source.fd.get(), consistency::Freshness::kServer));
   std::unique_lock lock(file.mutex);
   if (!(file.version() == version)) return {};  // settled meanwhile; the caller looks again
   // While a flush of ours is under way the outside differs for good reason; dirty files settle theirs at the flush.

@@ -60,11 +60,11 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
     if (!(before.version == version) && !ours && !request.overwrite && !fault_armed(Fault::kIgnoreConflict)) {
       reply.conflict = true;
       log(Module::kStorage)
-          .info("inode {}: the outside is not what was cached: mtime differs by {} ns, ctime by {} ns, size by {} bytes",
-                request.id,
-                before.version.mtime.total_nanoseconds() - version.mtime.total_nanoseconds(),
-                before.version.ctime.total_nanoseconds() - version.ctime.total_nanoseconds(),
-                static_cast<int64_t>(before.version.size - version.size));
+          .info(
+              "inode {}: the outside is not what was cached: mtime differs by {} ns, ctime by {} ns, size by {} bytes",
+              request.id, before.version.mtime.total_nanoseconds() - version.mtime.total_nanoseconds(),
+              before.version.ctime.total_nanoseconds() - version.ctime.total_nanoseconds(),
+              static_cast<int64_t>(before.version.size - version.size));
       return reply;
     }
     RETURN_IF_ERROR(file->create(file->identity));

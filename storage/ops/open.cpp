@@ -13,8 +13,8 @@ namespace {
 
 void log_difference(InodeId id, const Validator& ours, const Validator& theirs) {
   log(Module::kStorage)
-      .info("inode {}: the outside changed, the copy is dropped: mtime differs by {} ns, ctime by {} ns, size by {}", id,
-            theirs.mtime.total_nanoseconds() - ours.mtime.total_nanoseconds(),
+      .info("inode {}: the outside changed, the copy is dropped: mtime differs by {} ns, ctime by {} ns, size by {}",
+            id, theirs.mtime.total_nanoseconds() - ours.mtime.total_nanoseconds(),
             theirs.ctime.total_nanoseconds() - ours.ctime.total_nanoseconds(),
             static_cast<int64_t>(theirs.size - ours.size));
 }

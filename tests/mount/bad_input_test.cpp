@@ -19,7 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-
 using Words = std::vector<std::string>;
 
 // Every path below a directory with its type; files with size and time of change, too.

@@ -11,7 +11,6 @@
 namespace forebay::test {
 namespace {
 
-
 class Namespace : public MountTest {
  protected:
   MountedCache cache_;

@@ -7,7 +7,6 @@
 namespace forebay::test {
 namespace {
 
-
 class Residency : public MountTest {
  protected:
   MountedCache cache_;

@@ -14,7 +14,6 @@ namespace {
 
 using testing::HasSubstr;
 
-
 class Trouble : public MountTest {
  protected:
   MountedCache cache_;

@@ -95,6 +95,19 @@ TEST_F(Validation, AChangeWithTheOldMtimeIsSeenAlsoWhenTheFileHadAnotherNameBefo
   EXPECT_EQ(read_file(cache_.inside("b")), "two");
 }
 
+// The kernel's pages outlive the copy.
+TEST_F(Validation, AChangeWithTheOldMtimeIsSeenAlsoAfterAnEviction) {
+  cache_.mount({.settings = {"consistency.validate=always"}});
+  write_file(cache_.outside("a"), "one");
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+  cache_.run("evict", "a");
+  const struct stat before = stat_of(cache_.outside("a"));
+  write_file(cache_.outside("a"), "two");
+  const timespec times[2] = {before.st_atim, before.st_mtim};
+  ASSERT_EQ(::utimensat(AT_FDCWD, cache_.outside("a").c_str(), times, 0), 0);
+  EXPECT_EQ(read_file(cache_.inside("a")), "two");
+}
+
 TEST_F(Validation, ARenameInsideKeepsWhatIsCached) {
   cache_.mount({.settings = {"consistency.validate=always"}});
   write_file(cache_.outside("a"), noise(1 << 20));

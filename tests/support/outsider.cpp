@@ -88,8 +88,9 @@ void Outsider::unlink(const std::string& name) {
   files_.erase(name);
 }
 
-// Of the names all, of the contents two: the walk beside this shall have most of the time. Each file is looked at, because
-// a rename and a rewrite with the old mtime between two looks can't be told from a rename alone (docs/consistency.md).
+// Of the names all, of the contents two: the walk beside this shall have most of the time. Each file is looked at,
+// because a rename and a rewrite with the old mtime between two looks can't be told from a rename alone
+// (docs/consistency.md).
 std::string Outsider::difference() {
   std::set<std::string> expected;
   for (const auto& [name, content] : files_) expected.insert(name);

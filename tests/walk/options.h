@@ -23,8 +23,8 @@ struct Features {
   bool device = true;
   bool suid = true;
   bool shared = true;
-  bool big_xattr = true;  // values near the limits, which differ between file systems
-  bool long_link = true;  // link targets over 1023 bytes: XFS has none
+  bool big_xattr = true;   // values near the limits, which differ between file systems
+  bool long_link = true;   // link targets over 1023 bytes: XFS has none
   bool idle_chown = true;  // chown(-1, -1), which FUSE does not tell from a write that takes setuid bits away
   bool verify = true;
 

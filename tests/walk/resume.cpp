@@ -132,12 +132,14 @@ class Settler {
     return Settled::kAll;
   }
 
+  // One file is made on both sides before all are removed, so that the directory's mtime is of this moment on both.
   void remove_churn(const Op& op) {
     for (Side* side : {&walker_.subject(), &walker_.model()}) {
       const UniqueFd directory(
           ::openat(side->base(op.place), op.place.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-      for (int64_t i = 0; directory && i < op.length; ++i)
-        ::unlinkat(directory.get(), fmt::format("churn-{}", i).c_str(), 0);
+      if (!directory) continue;
+      const UniqueFd one(::openat(directory.get(), "churn-0", O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+      for (int64_t i = 0; i <= op.length; ++i) ::unlinkat(directory.get(), fmt::format("churn-{}", i).c_str(), 0);
     }
   }
 
