@@ -129,8 +129,7 @@ Status ChunkFile::create(const Identity& external) {
   assert(present_.empty() && dirty_.empty());
   ASSIGN_OR_RETURN(UniqueFd fd, create_file(path_ + ".chunk"));
   if (::ftruncate(fd.get(), static_cast<off_t>(size_)) != 0) return fail_errno("chunk file {}.chunk", path_);
-  ::unlink((path_ + ".map").c_str());
-  RETURN_IF_ERROR(log_.open(path_ + ".map", [](const Record&) {}));
+  RETURN_IF_ERROR(log_.open(path_ + ".map", [](const Record&) {}));  // load() or remove() took an older one away
   identity = external;
   const Record records[] = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external)};
   RETURN_IF_ERROR(log_.append(records));

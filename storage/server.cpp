@@ -44,7 +44,8 @@ void StorageServer::end_in_order() {
 }
 
 std::string StorageServer::path_of(InodeId id) const {
-  return fmt::format("{}/{:02x}/{:02x}/{:x}", options_.target_directory, id & 0xff, id >> 8 & 0xff, id);
+  // Neighbours by number share a directory: a new one is made for every 256th file only.
+  return fmt::format("{}/{:02x}/{:02x}/{:x}", options_.target_directory, id >> 16 & 0xff, id >> 8 & 0xff, id);
 }
 
 Result<StorageServer::FilePtr> StorageServer::get(InodeId id) {

@@ -128,6 +128,8 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
     return Failure(std::move(opened).error());
   }
   reply.open = *opened;
+  const std::lock_guard lock(inode->mutex);
+  inode->maybe_capable = false;  // new files have no capabilities
   return reply;
 }
 

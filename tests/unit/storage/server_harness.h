@@ -66,7 +66,7 @@ class ServerHarness {
   }
 
   std::string outside_path() const { return dir_ / "outside/file"; }
-  std::string chunk_path() const { return fmt::format("{}/target/{:02x}/00/{:x}.chunk", dir_.path(), kFile, kFile); }
+  std::string chunk_path() const { return fmt::format("{}/target/00/00/{:x}.chunk", dir_.path(), kFile); }
   void put_outside(const std::string& content) { test::write_file(outside_path(), content); }
   std::string outside() const { return test::read_file(outside_path()); }
   Validator outside_version() const { return look().version; }
