@@ -1,10 +1,12 @@
 // load_config_file(): TOML into the table of keys, with file and line for everything that is wrong.
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <toml++/toml.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "core/config.h"
@@ -18,7 +20,11 @@ namespace {
 // No configuration is larger, and a device or a huge file given by mistake shall not fill the memory.
 constexpr size_t kLargestFile = 1 << 20;
 
+// For who reads from another program's pipe.
+constexpr std::chrono::milliseconds kLongestWait = std::chrono::minutes(1);
+
 Result<std::string> read_file(const std::string& path) {
+  // A FIFO that nobody writes to reads as empty instead of holding us for ever.
   const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file) return fail_errno("configuration file {}", path);
   std::string text;
@@ -27,6 +33,12 @@ Result<std::string> read_file(const std::string& path) {
     const ssize_t got = ::read(file.get(), buffer, sizeof buffer);
     if (got == 0) return text;
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno == EAGAIN) {
+      pollfd waited{file.get(), POLLIN, 0};
+      const int ready = ::poll(&waited, 1, static_cast<int>(kLongestWait.count()));
+      if (ready > 0 || (ready < 0 && errno == EINTR)) continue;
+      if (ready == 0) errno = ETIMEDOUT;
+    }
     if (got < 0) return fail_errno("configuration file {}", path);
     text.append(buffer, static_cast<size_t>(got));
     if (text.size() > kLargestFile) return fail(EFBIG, "configuration file {}", path);

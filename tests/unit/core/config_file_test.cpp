@@ -1,7 +1,14 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <future>
 
 #include "core/config.h"
+#include "core/unique_fd.h"
 #include "tests/support/temp_dir.h"
 
 namespace forebay {
@@ -119,6 +126,25 @@ TEST_F(ConfigFile, WhatIsNoTomlIsNamedWithItsLine) {
 TEST_F(ConfigFile, IsAppliedWhollyOrNotAtAll) {
   complaint("[cache]\ncapacity = \"1GiB\"\n[log]\nlevel = \"loud\"\n", 4);
   EXPECT_EQ(config_.cache.capacity.fraction, Config().cache.capacity.fraction);
+}
+
+// forebay config check <(make-config): the other program may be slower than we are.
+TEST_F(ConfigFile, MayBeAPipeThatIsStillWritten) {
+  const std::string path = directory_ / "pipe";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  UniqueFd writer(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  const std::string first = "[cache]\n", second = "chunk_size = \"1MiB\"\n";
+  ASSERT_EQ(::write(writer.get(), first.data(), first.size()), static_cast<ssize_t>(first.size()));
+  Config config;
+  auto loaded = std::async(std::launch::async, [&] { return load_config_file(config, path); });
+  for (int unread = 1; unread > 0;) {
+    ASSERT_EQ(::ioctl(writer.get(), FIONREAD, &unread), 0);
+    if (loaded.wait_for(std::chrono::seconds(0)) == std::future_status::ready) break;
+  }
+  ASSERT_EQ(::write(writer.get(), second.data(), second.size()), static_cast<ssize_t>(second.size()));
+  writer.reset();
+  EXPECT_TRUE(loaded.get());
+  EXPECT_EQ(config.cache.chunk_size_bytes, 1u << 20);
 }
 
 TEST_F(ConfigFile, ThatCannotBeReadIsNamed) {
