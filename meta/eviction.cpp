@@ -47,29 +47,26 @@ Result<uint64_t> MetaServer::drop(InodeId id, uint64_t bytes) {
     return uint64_t{0};
   }
   const InodePtr inode = *found;
-  bool gone = false;
-  uint64_t freed = 0;
+  // To the end: an open in between would make the row that is erased here.
+  std::unique_lock open_lock(inode->open_mutex);
+  ASSIGN_OR_RETURN(const uint64_t freed, storage_.drop(id, bytes));
+  ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
+  bool gone = false, pinned = false;
   {
-    const std::lock_guard open_lock(inode->open_mutex);
-    ASSIGN_OR_RETURN(freed, storage_.drop(id, bytes));
-    ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
     const std::lock_guard lock(inode->mutex);
     if (inode->cached && !state.complete) --cached_files_;
     inode->cached = inode->cached && state.complete && state.exists;
     gone = !state.exists && inode->opens == 0 && !inode->dirty;
     if (gone) inode->has_data = false;
+    pinned = inode->pinned;
   }
-  if (gone) {
-    evictor_.remove(id);
-    bool pinned = false;
-    {
-      const std::lock_guard lock(inode->mutex);
-      pinned = inode->pinned;
-    }
-    pinned ? update_row(inode) : erase_row(inode);
-  } else if (freed > 0) {
+  if (gone) evictor_.remove(id);
+  if (gone && !pinned) {
+    erase_row(inode);
+  } else if (gone || freed > 0) {
     update_row(inode);
   }
+  open_lock.unlock();
   inodes_.release(inode);
   return freed;
 }

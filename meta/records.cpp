@@ -1,4 +1,6 @@
-// Rows of the database: what an inode's row says, and when it is written.
+// Rows of the database: what an inode's row says, and when it is written. A row is written with the inode locked, so
+// that the rows come in the order of the states that they tell of: an old "clean" after a new "dirty" would lose data
+// with the next kill.
 #include "core/log.h"
 #include "meta/server.h"
 
@@ -22,21 +24,21 @@ InodeRow MetaServer::row_of(Inode& inode) {
 
 // Rows of an inode and of the directories above it, each before what needs it.
 Status MetaServer::put_chain(const InodePtr& inode, int depth) {
-  InodeRow row;
   std::vector<Name> names;
   bool was_stored = false;
   {
     const std::lock_guard lock(inode->mutex);
-    row = row_of(*inode);
     names = inode->names;
     was_stored = inode->stored;
   }
   if (was_stored && depth > 0) return {};
   for (const Name& name : names) RETURN_IF_ERROR(put_chain(name.parent, depth + 1));
-  RETURN_IF_ERROR(store_->put_inode(row));
+  {
+    const std::lock_guard lock(inode->mutex);
+    RETURN_IF_ERROR(store_->put_inode(row_of(*inode)));
+    inode->stored = true;
+  }
   for (const Name& name : names) RETURN_IF_ERROR(store_->put_name(name.parent->id, name.name, inode->id));
-  const std::lock_guard lock(inode->mutex);
-  inode->stored = true;
   return {};
 }
 
@@ -47,21 +49,15 @@ Status MetaServer::store_inode(const InodePtr& inode) {
 
 // Written with the next commit: nothing is lost when it is late.
 void MetaServer::update_row(const InodePtr& inode) {
-  InodeRow row;
-  {
-    const std::lock_guard lock(inode->mutex);
-    if (!inode->stored) return;
-    row = row_of(*inode);
-  }
-  if (Status put = store_->put_inode(row); !put) log(Module::kMeta).error("{}", put.error().message());
+  const std::lock_guard lock(inode->mutex);
+  if (!inode->stored) return;
+  if (Status put = store_->put_inode(row_of(*inode)); !put) log(Module::kMeta).error("{}", put.error().message());
 }
 
 void MetaServer::erase_row(const InodePtr& inode) {
-  {
-    const std::lock_guard lock(inode->mutex);
-    if (!inode->stored) return;
-    inode->stored = false;
-  }
+  const std::lock_guard lock(inode->mutex);
+  if (!inode->stored) return;
+  inode->stored = false;
   if (Status erased = store_->delete_inode(inode->id); !erased) {
     log(Module::kMeta).error("{}", erased.error().message());
   }
