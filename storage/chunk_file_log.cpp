@@ -127,7 +127,7 @@ std::vector<Record> ChunkFile::snapshot() const {
   start.size = base_;  // kReset sets base and size from it; the true version follows
   records.push_back(Record::of_version(RecordType::kReset, start));
   records.push_back(Record::of_identity(identity));
-  if (changed_ || size_ != base_) records.push_back(Record::of_number(RecordType::kSize, size_));
+  if (changed_ || flush_running_ || size_ != base_) records.push_back(Record::of_number(RecordType::kSize, size_));
   for (const Extent& range : present_.extents()) records.push_back(Record::of_range(RecordType::kPresent, range));
   ExtentSet newer = dirty_;
   newer.add(flushing_);

@@ -173,7 +173,7 @@ void MetaServer::release(InodeId id, int flags) {
     discard = inode->unlinked && inode->lookups == 0;
     drop_copy = inode->drop_on_release && !inode->dirty && !inode->unlinked;
     inode->drop_on_release = false;
-    if (!inode->unlinked) inode->fd.reset();
+    if (!inode->names.empty()) inode->fd.reset();
   }
   if (discard) {
     discard_copy(inode);

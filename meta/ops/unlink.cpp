@@ -10,24 +10,31 @@ namespace forebay::meta {
 
 // A crash after the external unlink and before our record of it must not make the next start take a dirty file for one
 // that the outside deleted (which would bring it back as a conflict). So the intent is recorded first; recovery sees
-// it, and looks whether the object is still there.
+// it, and looks whether the object is still there. With links left, the data must be found through one of those: they
+// are in the database first, or the data is outside.
 Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name) {
   Victim victim;
   const Result<consistency::Probe> probe = external_.probe_child(parent_fd, name.c_str());
   if (!probe) return victim;
   ASSIGN_OR_RETURN(victim.inode, inodes_.find_by_identity(probe->identity));
   if (victim.inode == nullptr) return victim;
-  bool dirty = false;
+  bool dirty = false, other_names = false;
   {
     const std::lock_guard lock(victim.inode->mutex);
     add_name(*victim.inode, parent, name);
     if (victim.inode->attributes.mode == 0) victim.inode->attributes = probe->attributes;
     dirty = victim.inode->dirty;
+    other_names = victim.inode->names.size() > 1;
   }
   ASSIGN_OR_RETURN(victim.fd, path_fd(victim.inode));
-  if (dirty) {
+  if (!dirty) return victim;
+  if (probe->attributes.link_count == 1) {
     RETURN_IF_ERROR(store_->put_intent(0, "", victim.inode->id));
     RETURN_IF_ERROR(store_->commit());
+  } else if (other_names) {
+    RETURN_IF_ERROR(store_inode(victim.inode));
+  } else {
+    RETURN_IF_ERROR(flush_inode(victim.inode));
   }
   return victim;
 }
@@ -48,10 +55,10 @@ void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std
     if (last) {
       inode->unlinked = true;
       inode->names.clear();
-      inode->fd = victim.fd;
       note_change(*inode);
       inode->validated_at = {};
     }
+    if (inode->names.empty()) inode->fd = victim.fd;  // no other way leads there
     stored = inode->stored;
     open = inode->opens > 0;
     known = inode->lookups > 0;

@@ -75,6 +75,32 @@ TEST_F(RecoveryTest, AKillBetweenTheUnlinkAndItsRecordIsNoConflict) {
   EXPECT_EQ(storage().space().used_bytes, 0u);
 }
 
+// The database knew the file by the name that went. It is to be found by the one that is left.
+TEST_F(RecoveryTest, AnUnlinkedLinkOfADirtyFileLeavesItsDataToTheOther) {
+  test::write_file(outside("a"), "theirs");
+  ASSERT_EQ(::link(outside("a").c_str(), outside("b").c_str()), 0);
+  write(lookup("a").id, 0, "ours!!");
+  lookup("b");
+  ASSERT_TRUE(meta().unlink(root(), kRootInode, "a"));
+  kill();
+  EXPECT_EQ(read(lookup("b").id), "ours!!");
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("b"), "ours!!");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
+TEST_F(RecoveryTest, AnUnlinkedLinkOfADirtyFileLeavesItsDataToOneThatNobodyLookedUp) {
+  test::write_file(outside("a"), "theirs");
+  ASSERT_EQ(::link(outside("a").c_str(), outside("b").c_str()), 0);
+  write(lookup("a").id, 0, "ours!!");
+  ASSERT_TRUE(meta().unlink(root(), kRootInode, "a"));
+  kill();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("b"), "ours!!");
+  EXPECT_EQ(read(lookup("b").id), "ours!!");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
 TEST_F(RecoveryTest, AnUnlinkThatWasOnlyIntendedDidNotHappen) {
   const InodeId id = create("a", "hello");
   kill([&](Store& store) { ASSERT_TRUE(store.put_intent(0, "", id)); });
