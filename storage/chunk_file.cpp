@@ -81,14 +81,17 @@ ChunkState ChunkFile::state() const {
   return state;
 }
 
+// A log that has grown too long is written anew before the records are added, never after: they tell of a change that
+// the state does not show yet.
 Status ChunkFile::log(std::span<const Record> records) {
   if (fault_armed(Fault::kForgetPresence)) return {};
   if (!log_.is_open()) return {};
-  RETURN_IF_ERROR(log_.append(records));
-  if (!log_.bloated(present_.count() + dirty_.count() + flushing_.count())) return {};
-  // The rewritten log says that all of it is on disk, so it must be.
-  if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
-  return log_.rewrite(snapshot());
+  if (log_.bloated(present_.count() + dirty_.count() + flushing_.count())) {
+    // The rewritten log says that all of it is on disk, so it must be.
+    if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
+    RETURN_IF_ERROR(log_.rewrite(snapshot()));
+  }
+  return log_.append(records);
 }
 
 uint64_t ChunkFile::used_bytes() const {

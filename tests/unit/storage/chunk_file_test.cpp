@@ -297,6 +297,42 @@ TEST_F(ChunkFileTest, TheLogStaysSmallHoweverManyChangesThereAre) {
   expect_kept();
 }
 
+// The log is written anew in the middle of some change, whichever: that one counts like all others.
+TEST_F(ChunkFileTest, EveryChangeIsKeptWhileTheLogIsWrittenAnewAgainAndAgain) {
+  constexpr uint64_t kBytes = 32 << 10;
+  begin(std::string(kBytes, 'o'));
+  uint64_t records = 0;  // in the log, before the change
+  int rewrites = 0;
+  for (int i = 0; rewrites < 12; ++i) {
+    ASSERT_LT(i, 40'000);
+    const auto offset = static_cast<uint64_t>(i) * 37 % kBytes;
+    switch (i % 5) {
+      case 0:
+        write(offset, "written");
+        break;
+      case 1:
+        ASSERT_TRUE(file().set_size(kBytes / 2 + offset));
+        break;
+      case 2:
+        fetch({offset, offset + 4096});
+        break;
+      case 3:
+        ASSERT_TRUE(file().punch_clean(8192));
+        break;
+      default:
+        if (i % 500 == 4) flush();
+        ASSERT_TRUE(file().touch());
+    }
+    const uint64_t now = std::filesystem::file_size(map_path());
+    if (now < records) {
+      ++rewrites;
+      expect_kept();
+      ASSERT_FALSE(HasFailure()) << "change " << i;
+    }
+    records = now;
+  }
+}
+
 TEST_F(ChunkFileTest, TheAccountFollowsWhatIsHere) {
   begin(std::string(1 << 20, 'o'));
   fetch({0, 1 << 19});
