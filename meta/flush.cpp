@@ -20,9 +20,12 @@ Status MetaServer::flush_inode(const InodePtr& inode, bool unlinked_too) {
   if (conflict) flushed = settle_conflict(inode, false);
   if (!flushed && (flushed.error().code == ENOENT || flushed.error().code == ESTALE)) {
     // Not at any of its names. Unlinked by us in this moment, or by the outside?
-    std::unique_lock lock(inode->mutex);
-    const bool unlinked = inode->unlinked;
-    lock.unlock();
+    bool unlinked = false;
+    {
+      const std::unique_lock names_lock(names_mutex_);
+      const std::lock_guard lock(inode->mutex);
+      unlinked = inode->unlinked;
+    }
     flushed = unlinked ? Status{} : settle_conflict(inode, true);
   }
   if (flushed) return {};

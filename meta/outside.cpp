@@ -24,12 +24,19 @@ std::vector<Name> names_of(Inode& inode) {
 }  // namespace
 
 Result<MetaServer::FdPtr> MetaServer::path_fd(const InodePtr& inode) {
+  Result<FdPtr> found = find_by_names(inode);
+  if (found || !is_gone(found.error())) return found;
+  const std::unique_lock names_lock(names_mutex_);
+  return find_by_names(inode);
+}
+
+Result<MetaServer::FdPtr> MetaServer::find_by_names(const InodePtr& inode) {
   {
     const std::lock_guard lock(inode->mutex);
     if (inode->fd != nullptr) return inode->fd;
   }
   for (const Name& name : names_of(*inode)) {
-    Result<FdPtr> parent = path_fd(name.parent);
+    Result<FdPtr> parent = find_by_names(name.parent);
     if (!parent && !is_gone(parent.error())) return parent;
     if (!parent) continue;
     Result<UniqueFd> fd = consistency::ExternalTree::open_child((*parent)->get(), name.name.c_str(), O_PATH);
@@ -76,9 +83,16 @@ Result<consistency::Probe> MetaServer::look(const InodePtr& inode) {
     fd = inode->fd;
   }
   if (fd != nullptr) return external_.probe_fd(fd->get());
-  // By name: one system call, no descriptor.
+  Result<consistency::Probe> probe = look_by_names(inode);
+  if (probe || !is_gone(probe.error())) return probe;
+  const std::unique_lock names_lock(names_mutex_);
+  return look_by_names(inode);
+}
+
+// One system call, no descriptor.
+Result<consistency::Probe> MetaServer::look_by_names(const InodePtr& inode) {
   for (const Name& name : names_of(*inode)) {
-    const Result<FdPtr> parent = path_fd(name.parent);
+    const Result<FdPtr> parent = find_by_names(name.parent);
     if (!parent && !is_gone(parent.error())) return Failure(parent.error());
     if (!parent) continue;
     Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());

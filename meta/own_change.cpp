@@ -15,12 +15,11 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
       inode.changing = false;
     }
   } const changing{*inode};
-  bool has_copy = false, dirty = false;
+  bool has_copy = false;
   {
     const std::lock_guard lock(inode->mutex);
     has_copy = inode->has_data || (inode->opens > 0 && inode->is_file());
     inode->changing = true;
-    dirty = inode->dirty;
   }
   FdPtr fd;  // not by name: the change may be a rename
   Validator before;
@@ -32,8 +31,9 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
     const Result<consistency::Probe> probe = external_.probe_fd(fd->get());
     before = state.mtime0;
     valid_before = probe && probe->version == before;
-    // A crash between the change and its record must not look like somebody else's change.
-    if (dirty && valid_before) RETURN_IF_ERROR(storage_.expect_version_change(inode->id));
+    // A crash between the change and its record must not look like somebody else's change. Of clean files too: they
+    // may become dirty meanwhile.
+    if (valid_before) RETURN_IF_ERROR(storage_.expect_version_change(inode->id, sets_mtime));
   }
 
   const Status changed = change();
@@ -46,8 +46,8 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
   }
   if (!has_copy) return changed;
   const Result<consistency::Probe> after = external_.probe_fd(fd->get());
-  if (valid_before) {
-    const bool data_untouched = after && after->version.size == before.size && after->version.inode == before.inode &&
+  if (valid_before && after) {  // otherwise what was expected stands
+    const bool data_untouched = after->version.size == before.size && after->version.inode == before.inode &&
                                 (sets_mtime || after->version.mtime == before.mtime);
     const Validator now = data_untouched ? after->version : before;
     if (Status recorded = storage_.set_version(inode->id, before, now); !recorded) {

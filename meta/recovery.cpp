@@ -51,6 +51,7 @@ Status MetaServer::recover_dirty(InodeId id) {
     take_over(inode, *probe, inode->changes);
     RETURN_IF_ERROR(put_true_name_first(inode));
     RETURN_IF_ERROR(put_chain(inode, 0));
+    RETURN_IF_ERROR(storage_.settle_expectation(id, probe->version));
   }
   ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
   if (!state.dirty) {  // flushed, or never written: only the flag was late

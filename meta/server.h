@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <memory>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -90,10 +91,12 @@ class MetaServer final : public MetaService {
   // --- meta/outside.cpp: looking at the outside
   // A descriptor (O_PATH) of the inode's object, through the names where it was seen. ESTALE when it is not there.
   Result<FdPtr> path_fd(const InodePtr& inode);
+  Result<FdPtr> find_by_names(const InodePtr& inode);
   // The same, kept in the inode until the last release().
   Result<FdPtr> hold_fd(const InodePtr& inode);
   // Looks at the object, through its descriptor if there is one.
   Result<consistency::Probe> look(const InodePtr& inode);
+  Result<consistency::Probe> look_by_names(const InodePtr& inode);
   // Looks again if the policy wants it (or always, with `force`), and drops a copy that is out of date.
   Status refresh(const InodePtr& inode, bool force = false);
   // Takes over what a look that began at `changes` has shown.
@@ -136,16 +139,22 @@ class MetaServer final : public MetaService {
   struct Victim {
     InodePtr inode;  // null: nothing is known of it
     FdPtr fd;        // keeps it within reach of those who have it open, and tells whether a name is left
+    bool gone = false, last = false;  // the name was removed; it was the last one
   };
   // What is at `name` now; recorded as about to go, when its data is dirty.
   Result<Victim> prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name);
-  // `gone`: the name was removed.
-  void finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name, bool gone);
+  // The name was removed outside; the caller holds names_mutex_ since before.
+  void take_name(Victim& victim, const InodePtr& parent, std::string_view name);
+  void finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name);
+  Status remove(const Caller& caller, InodeId parent, std::string_view name, int at_flags);
   void discard_copy(const InodePtr& inode);
 
   // --- meta/ops/rename.cpp
   Result<InodePtr> prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
                                 const InodePtr& new_parent, const std::string& new_name);
+  // It was moved outside; the caller holds names_mutex_ since before.
+  static void move_name(const InodePtr& inode, const InodePtr& parent, std::string_view name,
+                        const InodePtr& new_parent, std::string_view new_name);
   void finish_move(const InodePtr& inode, const InodePtr& parent, std::string_view name, const InodePtr& new_parent,
                    std::string_view new_name, bool moved);
 
@@ -204,6 +213,10 @@ class MetaServer final : public MetaService {
   InodeTable inodes_;
   evictor::Evictor evictor_;
   evictor::FlushScheduler scheduler_;
+
+  // Own renames and removals hold it shared, from the external call until the names in memory say the same: whoever
+  // finds an object at none of its names looks again while no such change is under way.
+  std::shared_mutex names_mutex_;
 
   // Directories whose descriptor is kept, in the order of use; bounded.
   std::mutex directories_mutex_;

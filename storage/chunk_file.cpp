@@ -46,6 +46,20 @@ bool ChunkFile::dirty() const {
          base_ < version_.size;
 }
 
+bool ChunkFile::explains(const Validator& now) const {
+  switch (expectation_) {
+    case Expectation::kNothing:
+      return false;
+    case Expectation::kAttributes:
+      return now == Validator{version_.mtime, now.ctime, version_.size, version_.inode};
+    case Expectation::kTimes:  // of a clean file nothing would be left that tells a change of its data
+      return dirty() && now == Validator{now.mtime, now.ctime, version_.size, version_.inode};
+    case Expectation::kData:
+      return true;
+  }
+  return false;
+}
+
 bool ChunkFile::complete() const { return present_.contains(0, base_); }
 
 std::vector<Extent> ChunkFile::missing(uint64_t begin, uint64_t end) const {
@@ -134,7 +148,9 @@ Status ChunkFile::create(const Identity& external) {
   if (::ftruncate(fd.get(), static_cast<off_t>(size_)) != 0) return fail_errno("chunk file {}.chunk", path_);
   RETURN_IF_ERROR(log_.open(path_ + ".map", [](const Record&) {}));  // load() or remove() took an older one away
   identity = external;
-  const Record records[] = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external)};
+  // The expectation too: the file may become dirty while its attributes are changed.
+  const Record records[] = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external),
+                            Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_))};
   RETURN_IF_ERROR(log_.append(records));
   fd_ = std::move(fd);
   directory_synced_ = false;
@@ -258,7 +274,7 @@ Status ChunkFile::set_version(const Validator& version) {
 
 Status ChunkFile::expect(Expectation expectation) {
   // A flush under way is the stronger expectation, and its end settles both.
-  if (flush_running_ && expectation == Expectation::kAttributes) return {};
+  if (flush_running_ && expectation != Expectation::kData) return {};
   RETURN_IF_ERROR(log(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation))));
   expectation_ = expectation;
   return {};

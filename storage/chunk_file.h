@@ -64,6 +64,8 @@ class ChunkFile {
   const Validator& version() const { return version_; }
   const ExtentSet& dirty_extents() const { return dirty_; }
   Expectation expectation() const { return expectation_; }
+  // Whether an own change, under way or cut short by a crash, may have made the external file what it is `now`.
+  bool explains(const Validator& now) const;
   bool dirty() const;
   bool complete() const;
   // Missing parts of [begin, end).

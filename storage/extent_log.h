@@ -37,8 +37,8 @@ enum class RecordType : uint32_t {
   kSynced = 13,    // data and log up to here are on disk
 };
 
-// What an own change outside will alter, if a crash cuts it short.
-enum class Expectation : uint64_t { kNothing = 0, kAttributes = 1, kData = 2 };
+// What an own change outside will alter, if a crash cuts it short: attributes (and with them ctime), data, or mtime.
+enum class Expectation : uint64_t { kNothing = 0, kAttributes = 1, kData = 2, kTimes = 3 };
 
 struct Record {
   uint32_t checksum = 0;

@@ -56,7 +56,8 @@ class StorageServer final : public StorageService {
   Result<FlushCommitReply> flush_commit(InodeId id) override;
   void flush_abort(InodeId id) override;
   Status copy_out(InodeId id, int external_fd) override;
-  Status expect_version_change(InodeId id) override;
+  Status expect_version_change(InodeId id, bool sets_mtime) override;
+  Status settle_expectation(InodeId id, const Validator& now) override;
   Status set_version(InodeId id, const Validator& from, const Validator& to) override;
   Result<bool> outside_changed(InodeId id, const Validator& now) override;
   Result<uint64_t> drop(InodeId id, uint64_t bytes) override;

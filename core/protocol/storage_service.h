@@ -130,7 +130,10 @@ class StorageService {
 
   // An own change of the outside (chmod, rename, ...) is about to happen and will change ctime (and, for utimens,
   // mtime) but no data: recorded before, so that a crash in between is not taken for a conflict.
-  virtual Status expect_version_change(InodeId id) = 0;
+  virtual Status expect_version_change(InodeId id, bool sets_mtime) = 0;
+  // After a crash, before any other own change: if such a change explains that the outside is `now`, then the present
+  // bytes are of that version.
+  virtual Status settle_expectation(InodeId id, const Validator& now) = 0;
   // It happened: the present bytes are of version `to` now, if they were of version `from` before (else nothing is
   // done).
   virtual Status set_version(InodeId id, const Validator& from, const Validator& to) = 0;

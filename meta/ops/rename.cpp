@@ -28,19 +28,21 @@ Result<InodePtr> MetaServer::prepare_move(const InodePtr& parent, int parent_fd,
   return inode;
 }
 
+void MetaServer::move_name(const InodePtr& inode, const InodePtr& parent, std::string_view name,
+                           const InodePtr& new_parent, std::string_view new_name) {
+  if (inode == nullptr) return;
+  const std::lock_guard lock(inode->mutex);
+  remove_name(*inode, *parent, name);
+  add_name(*inode, new_parent, new_name);
+}
+
 void MetaServer::finish_move(const InodePtr& inode, const InodePtr& parent, std::string_view name,
                              const InodePtr& new_parent, std::string_view new_name, bool moved) {
   if (inode == nullptr) return;
-  bool stored = false;
   {
     const std::lock_guard lock(inode->mutex);
-    stored = inode->stored;
-    if (moved) {
-      remove_name(*inode, *parent, name);
-      add_name(*inode, new_parent, new_name);
-    }
+    if (!inode->stored) return;
   }
-  if (!stored) return;
   if (moved) {
     (void)store_->delete_name(parent->id, name, inode->id);
     (void)store_->put_name(new_parent->id, new_name, inode->id);
@@ -68,8 +70,15 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
   const bool same = moved != nullptr && (moved == victim.inode || moved == swapped);
 
   const auto move = [&]() -> Status {
-    const ActAs caller_rights(caller);
-    if (::renameat2(from->get(), name.c_str(), to->get(), new_name.c_str(), flags) != 0) return fail_errno();
+    const std::shared_lock names_lock(names_mutex_);
+    {
+      const ActAs caller_rights(caller);
+      if (::renameat2(from->get(), name.c_str(), to->get(), new_name.c_str(), flags) != 0) return fail_errno();
+    }
+    if (same) return {};
+    take_name(victim, new_parent, new_name);
+    move_name(moved, parent, name, new_parent, new_name);
+    move_name(swapped, new_parent, new_name, parent, name);
     return {};
   };
   // Each object whose ctime changes keeps its copy: the moved one, and the swapped or replaced one. Both are locked at
@@ -80,7 +89,7 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
   const Status done = own_change(first, false, [&] { return own_change(second, false, move); });
 
   const bool happened = static_cast<bool>(done) && !same;
-  if (!same) finish_victim(victim, new_parent, new_name, happened);
+  if (!same) finish_victim(victim, new_parent, new_name);
   finish_move(moved, parent, name, new_parent, new_name, happened);
   finish_move(swapped, new_parent, new_name, parent, name, happened);
   if (happened) {

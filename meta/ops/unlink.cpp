@@ -39,33 +39,38 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
   return victim;
 }
 
-void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name, bool gone) {
+void MetaServer::take_name(Victim& victim, const InodePtr& parent, std::string_view name) {
+  if (victim.inode == nullptr) return;
+  // Other links may come and go at the same time: what the object itself says counts.
+  const Result<consistency::Probe> left = external_.probe_fd(victim.fd->get());
+  victim.gone = true;
+  victim.last = left && (S_ISDIR(left->attributes.mode) || left->attributes.link_count == 0);
+  const std::lock_guard lock(victim.inode->mutex);
+  remove_name(*victim.inode, *parent, name);
+  if (victim.last) {
+    victim.inode->unlinked = true;
+    victim.inode->names.clear();
+  }
+  if (victim.inode->names.empty()) victim.inode->fd = victim.fd;  // no other way leads there
+}
+
+void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name) {
   if (victim.inode == nullptr) return;
   const InodePtr& inode = victim.inode;
-  bool last = false;
-  if (gone) {
-    // Other links may come and go at the same time: what the object itself says counts.
-    const Result<consistency::Probe> left = external_.probe_fd(victim.fd->get());
-    last = left && (S_ISDIR(left->attributes.mode) || left->attributes.link_count == 0);
-  }
   bool stored = false, open = false, known = false, has_data = false;
   {
     const std::lock_guard lock(inode->mutex);
-    if (gone) remove_name(*inode, *parent, name);
-    if (last) {
-      inode->unlinked = true;
-      inode->names.clear();
+    if (victim.last) {
       note_change(*inode);
       inode->validated_at = {};
     }
-    if (inode->names.empty()) inode->fd = victim.fd;  // no other way leads there
     stored = inode->stored;
     open = inode->opens > 0;
     known = inode->lookups > 0;
     has_data = inode->has_data;
   }
-  if (!last) {
-    if (stored && gone) (void)store_->delete_name(parent->id, name, inode->id);
+  if (!victim.last) {
+    if (stored && victim.gone) (void)store_->delete_name(parent->id, name, inode->id);
     if (stored) (void)store_->delete_intents(inode->id);
     return;
   }
@@ -92,34 +97,31 @@ void MetaServer::discard_copy(const InodePtr& inode) {
   dirty_.erase(inode->id);
 }
 
-Status MetaServer::unlink(const Caller& caller, InodeId parent_id, std::string_view name_view) {
+Status MetaServer::remove(const Caller& caller, InodeId parent_id, std::string_view name_view, int at_flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
   const std::string name(name_view);
-  ASSIGN_OR_RETURN(const Victim victim, prepare_victim(parent, directory->get(), name));
+  ASSIGN_OR_RETURN(Victim victim, prepare_victim(parent, directory->get(), name));
   const Status removed = own_change(victim.inode, false, [&]() -> Status {
-    const ActAs caller_rights(caller);
-    if (::unlinkat(directory->get(), name.c_str(), 0) != 0) return fail_errno();
+    const std::shared_lock names_lock(names_mutex_);
+    {
+      const ActAs caller_rights(caller);
+      if (::unlinkat(directory->get(), name.c_str(), at_flags) != 0) return fail_errno();
+    }
+    take_name(victim, parent, name);
     return {};
   });
-  finish_victim(victim, parent, name, static_cast<bool>(removed));
+  finish_victim(victim, parent, name);
   if (removed) touched(parent);
   return removed;
 }
 
-Status MetaServer::rmdir(const Caller& caller, InodeId parent_id, std::string_view name_view) {
-  ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
-  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
-  const std::string name(name_view);
-  ASSIGN_OR_RETURN(const Victim victim, prepare_victim(parent, directory->get(), name));
-  const Status removed = own_change(victim.inode, false, [&]() -> Status {
-    const ActAs caller_rights(caller);
-    if (::unlinkat(directory->get(), name.c_str(), AT_REMOVEDIR) != 0) return fail_errno();
-    return {};
-  });
-  finish_victim(victim, parent, name, static_cast<bool>(removed));
-  if (removed) touched(parent);
-  return removed;
+Status MetaServer::unlink(const Caller& caller, InodeId parent, std::string_view name) {
+  return remove(caller, parent, name, 0);
+}
+
+Status MetaServer::rmdir(const Caller& caller, InodeId parent, std::string_view name) {
+  return remove(caller, parent, name, AT_REMOVEDIR);
 }
 
 }  // namespace forebay::meta

@@ -119,7 +119,7 @@ Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& r
   std::unique_lock lock(file.mutex);
   if (!(file.version() == version)) return {};  // settled meanwhile; the caller looks again
   // While a flush of ours is under way the outside differs for good reason; dirty files settle theirs at the flush.
-  const bool ours = file.flushing() || file.expectation() != Expectation::kNothing;
+  const bool ours = file.flushing() || file.explains(after.version);
   if ((!(after.version == version) || shorter) && !ours && !file.dirty()) {
     lock.unlock();
     return restart(file);

@@ -54,10 +54,8 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
     const std::unique_lock lock(file->mutex);
     const Validator& version = file->version();
     // A crash in the middle of an own change leaves the outside changed by us: that is no conflict.
-    const Validator same_but_ctime{version.mtime, before.version.ctime, version.size, version.inode};
-    const bool ours = file->expectation() == Expectation::kData ||
-                      (file->expectation() == Expectation::kAttributes && before.version == same_but_ctime);
-    if (!(before.version == version) && !ours && !request.overwrite && !fault_armed(Fault::kIgnoreConflict)) {
+    const bool known = before.version == version || file->explains(before.version);
+    if (!known && !request.overwrite && !fault_armed(Fault::kIgnoreConflict)) {
       reply.conflict = true;
       log(Module::kStorage)
           .info(

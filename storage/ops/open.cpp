@@ -30,7 +30,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     file->layout = request.layout;
     file->identity = request.source.identity;
     const bool same = file->version() == request.version || fault_armed(Fault::kSkipValidation);
-    const bool ours = file->expectation() != Expectation::kNothing;  // the change is our own, cut short by a crash
+    const bool ours = file->explains(request.version);  // the change is our own, cut short by a crash
     if (!file->exists() || (!same && !file->dirty() && !file->flushing() && !ours)) {
       if (file->exists()) log_difference(request.id, file->version(), request.version);
       RETURN_IF_ERROR(file->reset(request.version));

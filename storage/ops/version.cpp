@@ -5,10 +5,10 @@
 
 namespace forebay::storage {
 
-Status StorageServer::expect_version_change(InodeId id) {
+Status StorageServer::expect_version_change(InodeId id, bool sets_mtime) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   const std::unique_lock lock(file->mutex);
-  return file->exists() ? file->expect(Expectation::kAttributes) : Status{};
+  return file->expect(sets_mtime ? Expectation::kTimes : Expectation::kAttributes);
 }
 
 Status StorageServer::set_version(InodeId id, const Validator& from, const Validator& to) {
@@ -18,11 +18,19 @@ Status StorageServer::set_version(InodeId id, const Validator& from, const Valid
   return file->flushing() || !(file->version() == from) ? Status{} : file->set_version(to);
 }
 
+// The expectation of a flush stays: the next flush settles it.
+Status StorageServer::settle_expectation(InodeId id, const Validator& now) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::unique_lock lock(file->mutex);
+  const bool settles = file->expectation() != Expectation::kData && file->explains(now);
+  return settles ? file->set_version(now) : Status{};
+}
+
 Result<bool> StorageServer::outside_changed(InodeId id, const Validator& now) {
   if (fault_armed(Fault::kSkipValidation)) return false;
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   const std::unique_lock lock(file->mutex);
-  const bool ours = file->flushing() || file->expectation() != Expectation::kNothing;
+  const bool ours = file->flushing() || file->explains(now);
   if (file->version() == now || ours || file->dirty() || file->writers_pending > 0) return false;
   RETURN_IF_ERROR(file->reset(now));
   return true;

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <csignal>
+#include <thread>
 
 #include "tests/unit/meta/server_harness.h"
 
@@ -158,6 +160,42 @@ TEST(ConflictExternalWins, WhatTheOutsideRemovedIsGone) {
   EXPECT_TRUE(conflict.conflict_files().empty());
   EXPECT_EQ(conflict.meta().status().dirty_files, 0u);
   EXPECT_EQ(conflict.meta().lookup(conflict.root(), kRootInode, "a").error().code, ENOENT);
+}
+
+// Between a rename or an unlink outside and what is known of it here, a flush finds the file at none of its names.
+TEST(ConflictKeepBoth, AnOwnRenameDuringAFlushIsNoRemovalByTheOutside) {
+  MetaHarness cache(ConflictRule::kKeepBoth);
+  const InodeId id = cache.create("a", "0");
+  std::atomic<bool> done = false;
+  std::thread renames([&] {
+    for (int i = 0; i < 3'000; ++i) {
+      const bool back = i % 2 != 0;
+      EXPECT_TRUE(cache.meta().rename(cache.root(), kRootInode, back ? "b" : "a", kRootInode, back ? "a" : "b", 0));
+    }
+    done = true;
+  });
+  for (int i = 0; !done; ++i) {
+    cache.write(id, 0, std::to_string(i));
+    cache.flush();
+  }
+  renames.join();
+  EXPECT_TRUE(cache.conflict_files().empty());
+}
+
+TEST(ConflictKeepBoth, AnOwnUnlinkDuringAFlushIsNoRemovalByTheOutside) {
+  MetaHarness cache(ConflictRule::kKeepBoth);
+  std::atomic<bool> done = false;
+  std::thread flushes([&] {
+    while (!done) cache.flush();
+  });
+  for (int i = 0; i < 1'000; ++i) {
+    cache.create("a", "hello");
+    EXPECT_TRUE(cache.meta().unlink(cache.root(), kRootInode, "a"));
+  }
+  done = true;
+  flushes.join();
+  EXPECT_TRUE(cache.conflict_files().empty());
+  EXPECT_EQ(cache.meta().status().dirty_files, 0u);
 }
 
 }  // namespace

@@ -116,7 +116,7 @@ TEST_F(RecoveryTest, AKillBetweenTheRenameAndItsRecordFindsTheFile) {
   ASSERT_TRUE(meta().mkdir(root(), kRootInode, "d", 0755));
   const InodeId directory = lookup("d").id;
   create("x", "so that the directory is in the database", directory);
-  ASSERT_TRUE(storage().expect_version_change(id));
+  ASSERT_TRUE(storage().expect_version_change(id, false));
   kill([&](Store& store) {
     ASSERT_TRUE(store.put_intent(directory, "b", id));
     ASSERT_EQ(::rename(outside("a").c_str(), outside("d/b").c_str()), 0);
@@ -137,11 +137,51 @@ TEST_F(RecoveryTest, ARenameThatWasOnlyIntendedDidNotHappen) {
 
 TEST_F(RecoveryTest, AKillBetweenAChmodAndItsRecordIsNoConflict) {
   const InodeId id = create("a", "hello");
-  ASSERT_TRUE(storage().expect_version_change(id));
+  ASSERT_TRUE(storage().expect_version_change(id, false));
   ASSERT_EQ(::chmod(outside("a").c_str(), 0600), 0);
   kill();
   EXPECT_EQ(flush().failed_files, 0u);
   EXPECT_EQ(outside_content("a"), "hello");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
+TEST_F(RecoveryTest, AKillBetweenAUtimensAndItsRecordIsNoConflict) {
+  const InodeId id = create("a", "hello");
+  ASSERT_TRUE(storage().expect_version_change(id, true));
+  const timespec times[2] = {{1'000'000, 1}, {1'000'000, 1}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, outside("a").c_str(), times, 0), 0);
+  kill();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("a"), "hello");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
+// The second change must not find the version that the first one left behind unrecorded.
+TEST_F(RecoveryTest, AUtimensAfterAChmodThatAKillCutShortIsNoConflict) {
+  const InodeId id = create("a", "hello");
+  ASSERT_TRUE(storage().expect_version_change(id, false));
+  ASSERT_EQ(::chmod(outside("a").c_str(), 0600), 0);
+  kill();
+  SetAttributes times;
+  times.set_mtime = true;
+  times.mtime = {1'000'000, 1};
+  ASSERT_TRUE(meta().setattr(root(), lookup("a").id, times));
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("a"), "hello");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
+// The page cache may write a mapping back at any moment, also into a file that was clean when its chmod began.
+TEST_F(RecoveryTest, AFileThatBecameDirtyDuringAChmodThatAKillCutShortIsNoConflict) {
+  test::write_file(outside("a"), "theirs");
+  const InodeId id = lookup("a").id;
+  ASSERT_TRUE(meta().open(root(), id, O_WRONLY));
+  ASSERT_TRUE(storage().expect_version_change(id, false));
+  ASSERT_TRUE(storage().write(id, 0, std::string("ours!!")));
+  ASSERT_EQ(::chmod(outside("a").c_str(), 0600), 0);
+  kill();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("a"), "ours!!");
   EXPECT_TRUE(conflict_files().empty());
 }
 

@@ -142,7 +142,7 @@ TEST_F(ServerFetchTest, AnOwnChangeOfTheVersionKeepsTheCopy) {
   put_outside(random_text(kChunk));
   open();
   read(0, 1);
-  ASSERT_TRUE(server().expect_version_change(kFile));
+  ASSERT_TRUE(server().expect_version_change(kFile, false));
   ASSERT_EQ(::chmod(outside_path().c_str(), 0640), 0);
   EXPECT_FALSE(server().outside_changed(kFile, outside_version()).value()) << "it is ours";
   ASSERT_TRUE(server().set_version(kFile, state().mtime0, outside_version()));

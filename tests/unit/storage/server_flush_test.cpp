@@ -16,7 +16,7 @@ class ServerFlushTest : public testing::Test, protected ServerHarness {
   void change_outside_unseen(uint64_t offset, const std::string& bytes) {
     const UniqueFd fd(::open(outside_path().c_str(), O_WRONLY));
     ASSERT_TRUE(pwrite_full(fd.get(), bytes.data(), bytes.size(), offset));
-    ASSERT_TRUE(server().expect_version_change(kFile));
+    ASSERT_TRUE(server().expect_version_change(kFile, false));
     ASSERT_TRUE(server().set_version(kFile, state().mtime0, outside_version()));
   }
 };
