@@ -12,6 +12,14 @@ namespace {
 
 class Validation : public MountTest {
  protected:
+  void rewrite_outside_with_the_old_mtime(const std::string& name, const std::string& content) {
+    const std::string path = cache_.outside(name);
+    const struct stat before = stat_of(path);
+    write_file(path, content);
+    const timespec times[2] = {before.st_atim, before.st_mtim};
+    ASSERT_EQ(::utimensat(AT_FDCWD, path.c_str(), times, 0), 0);
+  }
+
   MountedCache cache_;
 };
 
@@ -19,10 +27,7 @@ TEST_F(Validation, AlwaysSeesEveryChangeAtOnce) {
   cache_.mount({.settings = {"consistency.validate=always"}});
   write_file(cache_.outside("a"), "one");
   EXPECT_EQ(read_file(cache_.inside("a")), "one");
-  const struct stat before = stat_of(cache_.outside("a"));
-  write_file(cache_.outside("a"), "two");
-  const timespec times[2] = {before.st_atim, before.st_mtim};
-  ASSERT_EQ(::utimensat(AT_FDCWD, cache_.outside("a").c_str(), times, 0), 0);
+  rewrite_outside_with_the_old_mtime("a", "two");
   EXPECT_EQ(read_file(cache_.inside("a")), "two") << "same size, same mtime";
   ASSERT_EQ(::chmod(cache_.outside("a").c_str(), 0600), 0);
   EXPECT_EQ(stat_of(cache_.inside("a")).st_mode & 07777, 0600u);
@@ -75,10 +80,7 @@ TEST_F(Validation, AChangeWithTheOldMtimeAfterARenameOutsideIsSeen) {
   read_file(cache_.inside("a"));
   ASSERT_EQ(::rename(cache_.outside("a").c_str(), cache_.outside("b").c_str()), 0);
   EXPECT_EQ(read_file(cache_.inside("b")), "one");
-  const struct stat before = stat_of(cache_.outside("b"));
-  write_file(cache_.outside("b"), "two");
-  const timespec times[2] = {before.st_atim, before.st_mtim};
-  ASSERT_EQ(::utimensat(AT_FDCWD, cache_.outside("b").c_str(), times, 0), 0);
+  rewrite_outside_with_the_old_mtime("b", "two");
   EXPECT_EQ(read_file(cache_.inside("b")), "two");
 }
 
@@ -88,10 +90,7 @@ TEST_F(Validation, AChangeWithTheOldMtimeIsSeenAlsoWhenTheFileHadAnotherNameBefo
   stat_of(cache_.inside("a"));
   ASSERT_EQ(::rename(cache_.outside("a").c_str(), cache_.outside("b").c_str()), 0);
   EXPECT_EQ(read_file(cache_.inside("b")), "one");  // the copy is made here: the lost name was lost before
-  const struct stat before = stat_of(cache_.outside("b"));
-  write_file(cache_.outside("b"), "two");
-  const timespec times[2] = {before.st_atim, before.st_mtim};
-  ASSERT_EQ(::utimensat(AT_FDCWD, cache_.outside("b").c_str(), times, 0), 0);
+  rewrite_outside_with_the_old_mtime("b", "two");
   EXPECT_EQ(read_file(cache_.inside("b")), "two");
 }
 
@@ -101,10 +100,7 @@ TEST_F(Validation, AChangeWithTheOldMtimeIsSeenAlsoAfterAnEviction) {
   write_file(cache_.outside("a"), "one");
   EXPECT_EQ(read_file(cache_.inside("a")), "one");
   cache_.run("evict", "a");
-  const struct stat before = stat_of(cache_.outside("a"));
-  write_file(cache_.outside("a"), "two");
-  const timespec times[2] = {before.st_atim, before.st_mtim};
-  ASSERT_EQ(::utimensat(AT_FDCWD, cache_.outside("a").c_str(), times, 0), 0);
+  rewrite_outside_with_the_old_mtime("a", "two");
   EXPECT_EQ(read_file(cache_.inside("a")), "two");
 }
 

@@ -9,15 +9,7 @@ namespace {
 
 using Extents = std::vector<Extent>;
 
-class ChunkFileFlushTest : public testing::Test, protected ChunkHarness {
- protected:
-  void expect_kept() {
-    const std::string before = describe(file()), bytes = content();
-    kill();
-    EXPECT_EQ(describe(file()), before);
-    EXPECT_EQ(content(), bytes);
-  }
-};
+class ChunkFileFlushTest : public testing::Test, protected ChunkHarness {};
 
 TEST_F(ChunkFileFlushTest, ThePlanIsTheDirtyExtentsAndTheSize) {
   begin("0123456789");

@@ -16,6 +16,15 @@ class PowerCutTest : public testing::Test, protected ChunkHarness {
   void lose(uint64_t offset, const std::string& old_bytes) {
     ASSERT_TRUE(pwrite_full(file().fd(), old_bytes.data(), old_bytes.size(), offset));
   }
+  // A power cut after all was fetched, of which only the first four bytes were synced.
+  void lose_a_fetched_tail() {
+    begin("0123456789");
+    fetch({0, 4});
+    ASSERT_TRUE(file().sync());
+    fetch({4, 10});
+    lose(4, std::string(6, '\0'));
+    power_cut();
+  }
 };
 
 TEST_F(PowerCutTest, WhatWasFetchedAndSyncedIsHere) {
@@ -28,12 +37,7 @@ TEST_F(PowerCutTest, WhatWasFetchedAndSyncedIsHere) {
 }
 
 TEST_F(PowerCutTest, WhatWasFetchedAndNotSyncedIsFetchedAgain) {
-  begin("0123456789");
-  fetch({0, 4});
-  ASSERT_TRUE(file().sync());
-  fetch({4, 10});
-  lose(4, std::string(6, '\0'));
-  power_cut();
+  lose_a_fetched_tail();
   EXPECT_EQ(file().missing(0, 10), (Extents{{4, 10}}));
   EXPECT_EQ(content(), "0123456789");
 }
@@ -130,24 +134,14 @@ TEST_F(PowerCutTest, AnOverwriteThatWasFlushedButNotSyncedHereDoesNotShowOldByte
 
 // What one start distrusts the next one must not believe: the bytes have not come back meanwhile.
 TEST_F(PowerCutTest, WhatWasLostStaysLostAtTheNextStart) {
-  begin("0123456789");
-  fetch({0, 4});
-  ASSERT_TRUE(file().sync());
-  fetch({4, 10});
-  lose(4, std::string(6, '\0'));
-  power_cut();
+  lose_a_fetched_tail();
   ASSERT_EQ(content(), "0123456789");
   kill();
   EXPECT_EQ(content(), "0123456789") << describe(file());
 }
 
 TEST_F(PowerCutTest, WhatWasLostStaysLostAfterALaterSync) {
-  begin("0123456789");
-  fetch({0, 4});
-  ASSERT_TRUE(file().sync());
-  fetch({4, 10});
-  lose(4, std::string(6, '\0'));
-  power_cut();
+  lose_a_fetched_tail();
   write(0, "x");
   ASSERT_TRUE(file().sync());
   power_cut();

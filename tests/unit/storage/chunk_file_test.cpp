@@ -11,16 +11,7 @@
 namespace forebay::storage {
 namespace {
 
-class ChunkFileTest : public testing::Test, protected ChunkHarness {
- protected:
-  // A kill at this moment changes nothing.
-  void expect_kept() {
-    const std::string before = describe(file()), bytes = content();
-    kill();
-    EXPECT_EQ(describe(file()), before);
-    EXPECT_EQ(content(), bytes);
-  }
-};
+class ChunkFileTest : public testing::Test, protected ChunkHarness {};
 
 TEST_F(ChunkFileTest, IsNothingUntilItIsMade) {
   EXPECT_FALSE(file().exists());

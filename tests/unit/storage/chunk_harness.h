@@ -17,6 +17,17 @@ namespace forebay::storage {
 
 inline Validator version_of(uint64_t size, int64_t seconds = 1000) { return {{seconds, 1}, {seconds, 2}, size, 77}; }
 
+// For messages of failed comparisons, and to compare all that a reload must keep.
+inline std::string describe(const ChunkFile& file) {
+  std::string text = fmt::format("size {} base {} dirty {} version {}:{} expectation {} missing", file.size(),
+                                 file.base(), file.dirty(), file.version().mtime.seconds, file.version().size,
+                                 static_cast<int>(file.expectation()));
+  for (const Extent& gap : file.missing(0, file.size())) text += fmt::format(" [{}, {})", gap.begin, gap.end);
+  text += " dirty";
+  for (const Extent& range : file.dirty_extents().extents()) text += fmt::format(" [{}, {})", range.begin, range.end);
+  return text;
+}
+
 class ChunkHarness {
  public:
   ChunkHarness() {
@@ -34,6 +45,13 @@ class ChunkHarness {
   void kill() { load(); }
   // The same for the machine; the files are as the test left them.
   void power_cut() { load(true); }
+  // A kill at this moment changes nothing.
+  void expect_kept() {
+    const std::string before = describe(file()), bytes = content();
+    kill();
+    EXPECT_EQ(describe(file()), before);
+    EXPECT_EQ(content(), bytes);
+  }
   Status try_load(bool after_power_cut = false) {
     file_ = std::make_unique<ChunkFile>(9, path_, space_, after_power_cut);
     return file_->load();
@@ -102,16 +120,5 @@ class ChunkHarness {
   std::string outside_;
   int64_t clock_ = 1000;
 };
-
-// For messages of failed comparisons, and to compare all that a reload must keep.
-inline std::string describe(const ChunkFile& file) {
-  std::string text = fmt::format("size {} base {} dirty {} version {}:{} expectation {} missing", file.size(),
-                                 file.base(), file.dirty(), file.version().mtime.seconds, file.version().size,
-                                 static_cast<int>(file.expectation()));
-  for (const Extent& gap : file.missing(0, file.size())) text += fmt::format(" [{}, {})", gap.begin, gap.end);
-  text += " dirty";
-  for (const Extent& range : file.dirty_extents().extents()) text += fmt::format(" [{}, {})", range.begin, range.end);
-  return text;
-}
 
 }  // namespace forebay::storage

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/unit/storage/reboot.h"
 #include "tests/unit/storage/server_harness.h"
 
 namespace forebay::storage {
@@ -301,11 +302,10 @@ TEST_F(ServerFetchTest, AfterAPowerCutTheAccountIsCountedAnew) {
   const uint64_t used = space().used_bytes;
   {
     const UniqueFd fd(::open((dir() / "target/space").c_str(), O_RDWR));
-    const std::string another_boot = "00000000";
-    ASSERT_TRUE(pwrite_full(fd.get(), another_boot.data(), another_boot.size(), 32));
     const uint64_t wrong[2] = {1, 1};
     ASSERT_TRUE(pwrite_full(fd.get(), reinterpret_cast<const char*>(wrong), sizeof(wrong), 8));
   }
+  pretend_reboot(dir() / "target");
   restart();
   EXPECT_NEAR(static_cast<double>(space().used_bytes), static_cast<double>(used), 8192);
   EXPECT_EQ(space().dirty_bytes, 5u);
@@ -316,10 +316,7 @@ TEST_F(ServerFetchTest, APowerCutIsNotForgottenByARestartThatDoesNotUseTheFile) 
   put_outside(random_text(2 * kChunk));
   open();
   ASSERT_TRUE(server().fetch_all(kFile, std::chrono::minutes(1)));  // and nothing is synced
-  {
-    const UniqueFd fd(::open((dir() / "target/space").c_str(), O_RDWR));
-    ASSERT_TRUE(pwrite_full(fd.get(), "00000000", 8, 32));
-  }
+  pretend_reboot(dir() / "target");
   restart();
   restart();
   EXPECT_EQ(state().present_bytes, 0u);

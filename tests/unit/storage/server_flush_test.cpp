@@ -5,6 +5,7 @@
 
 #include <filesystem>
 
+#include "tests/unit/storage/reboot.h"
 #include "tests/unit/storage/server_harness.h"
 
 namespace forebay::storage {
@@ -372,8 +373,7 @@ TEST_F(ServerFlushTest, SyncedWritesSurviveAPowerCut) {
   open();
   write(2, "ours");
   ASSERT_TRUE(server().sync(kFile));
-  const UniqueFd fd(::open((dir() / "target/space").c_str(), O_RDWR));
-  ASSERT_TRUE(pwrite_full(fd.get(), "00000000", 8, 32));
+  pretend_reboot(dir() / "target");
   restart();
   EXPECT_TRUE(state().dirty);
   flush();
@@ -386,8 +386,7 @@ TEST_F(ServerFlushTest, AnOrderlyEndLosesNothingInAReboot) {
   write(2, "ours");
   server().stop();
   server().end_in_order();
-  const UniqueFd fd(::open((dir() / "target/space").c_str(), O_RDWR));
-  ASSERT_TRUE(pwrite_full(fd.get(), "00000000", 8, 32));
+  pretend_reboot(dir() / "target");
   restart();
   EXPECT_TRUE(state().dirty);
   flush();

@@ -12,6 +12,7 @@
 #include "core/io.h"
 #include "core/unique_fd.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/storage/reboot.h"
 
 namespace forebay::storage {
 namespace {
@@ -27,12 +28,9 @@ class SpaceAccountTest : public testing::Test {
     const Status opened = account_->open(dir_.path(), capacity);
     ASSERT_TRUE(opened) << opened.error().message();
   }
-  // As if the account had last been open before the machine's latest start.
-  void pretend_reboot() {
+  void reboot() {
     account_.reset();
-    constexpr uint64_t kBootOffset = 32;
-    const UniqueFd fd(::open((dir_ / "space").c_str(), O_RDWR));
-    ASSERT_TRUE(pwrite_full(fd.get(), "00000000", 8, kBootOffset));
+    pretend_reboot(dir_.path());
   }
 
   TempDir dir_;
@@ -114,7 +112,7 @@ TEST_F(SpaceAccountTest, ASumBelowZeroReadsAsZero) {
 
 TEST_F(SpaceAccountTest, ARebootWithoutACleanEndIsAPowerCut) {
   account_->add_used(4096);
-  pretend_reboot();
+  reboot();
   reopen();
   EXPECT_TRUE(account_->after_power_cut());
   account_->set_used(8192, 100);
@@ -125,7 +123,7 @@ TEST_F(SpaceAccountTest, ARebootWithoutACleanEndIsAPowerCut) {
 TEST_F(SpaceAccountTest, ARebootAfterACleanEndIsNone) {
   account_->add_used(4096);
   account_->mark_clean();
-  pretend_reboot();
+  reboot();
   reopen();
   EXPECT_FALSE(account_->after_power_cut());
   EXPECT_EQ(account_->used(), 4096u);
@@ -133,9 +131,9 @@ TEST_F(SpaceAccountTest, ARebootAfterACleanEndIsNone) {
 
 TEST_F(SpaceAccountTest, ACleanEndCountsOnlyOnce) {
   account_->mark_clean();
-  pretend_reboot();
+  reboot();
   reopen();
-  pretend_reboot();
+  reboot();
   reopen();
   EXPECT_TRUE(account_->after_power_cut()) << "it was open again, and not ended";
 }
