@@ -77,26 +77,6 @@ Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* con
   return commit_flush(inode, epoch);
 }
 
-// Of an object's names, the one where it is now comes first.
-Status MetaServer::put_true_name_first(const InodePtr& inode) {
-  std::vector<Name> names;
-  {
-    const std::lock_guard lock(inode->mutex);
-    names = inode->names;
-  }
-  for (const Name& name : names) {
-    const Result<FdPtr> parent = path_fd(name.parent);
-    if (!parent) continue;
-    const Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());
-    if (!probe || !(probe->identity == inode->identity)) continue;
-    if (name.parent->id != kRootInode) RETURN_IF_ERROR(put_true_name_first(name.parent));
-    const std::lock_guard lock(inode->mutex);
-    add_name(*inode, name.parent, name.name);
-    return {};
-  }
-  return fail(ENOENT);
-}
-
 Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
   const std::lock_guard change_lock(inode->change_mutex);
   Result<FlushCommitReply> done = storage_.flush_commit(inode->id);

@@ -52,6 +52,7 @@ struct Inode {
   // The copy.
   bool cached = false, dirty = false, pinned = false, has_data = false;
   bool stored = false;           // has a row in the database
+  bool names_stored = false;     // and the database knows all its names
   bool outdated = false;         // the outside was seen in a version that is neither the copy's nor our doing
   bool drop_on_release = false;  // evicted by command while open
   Validator mtime0;

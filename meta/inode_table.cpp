@@ -9,14 +9,16 @@ namespace {
 
 // A file with more hard links than this is found through the latest ones.
 constexpr size_t kMostNames = 16;
-// No tree is deeper: PATH_MAX with names of one byte.
-constexpr int kMostLevels = 2100;
+
+bool is_name(const Name& known, const Inode& parent, std::string_view name) {
+  return known.parent.get() == &parent && known.name == name;
+}
 
 }  // namespace
 
 void add_name(Inode& inode, const InodePtr& parent, std::string_view name) {
-  const auto same = [&](const Name& known) { return known.parent == parent && known.name == name; };
-  const auto it = std::find_if(inode.names.begin(), inode.names.end(), same);
+  const auto it = std::find_if(inode.names.begin(), inode.names.end(),
+                               [&](const Name& known) { return is_name(known, *parent, name); });
   if (it != inode.names.end()) {
     std::rotate(inode.names.begin(), it, it + 1);
     return;
@@ -25,10 +27,16 @@ void add_name(Inode& inode, const InodePtr& parent, std::string_view name) {
   if (inode.is_directory()) inode.names.clear();
   inode.names.insert(inode.names.begin(), Name{parent, std::string(name)});
   if (inode.names.size() > kMostNames) inode.names.pop_back();
+  inode.names_stored = false;
 }
 
 void remove_name(Inode& inode, const Inode& parent, std::string_view name) {
-  std::erase_if(inode.names, [&](const Name& known) { return known.parent.get() == &parent && known.name == name; });
+  std::erase_if(inode.names, [&](const Name& known) { return is_name(known, parent, name); });
+}
+
+bool has_name(const Inode& inode, const Inode& parent, std::string_view name) {
+  return std::any_of(inode.names.begin(), inode.names.end(),
+                     [&](const Name& known) { return is_name(known, parent, name); });
 }
 
 Status InodeTable::open_root() {
@@ -72,10 +80,19 @@ Result<InodePtr> InodeTable::find_by_identity(const Identity& identity) {
   return load(row, 0);
 }
 
-// Brings an inode, and the directories that its names need, from the database. The caller holds mutex_.
+// Brings an inode, and the directories that its names need, from the database. The caller holds mutex_. Names are
+// hints, and some are of another time than others (a rename that was only intended, a directory that the outside
+// moved): one that makes a directory its own ancestor is left out.
 Result<InodePtr> InodeTable::load(const InodeRow& row, int depth) {
-  if (depth > kMostLevels) return fail(EIO, "inode {}: is its own ancestor in the database", row.id);
+  if (depth > kMostLevels) return fail(EIO, "inode {}: has too many ancestors in the database", row.id);
   if (const auto it = by_identity_.find(row.identity); it != by_identity_.end()) return by_id_.at(it->second->id);
+  if (!loading_.insert(row.id).second) return InodePtr();
+  const Result<InodePtr> inode = load_new(row, depth);
+  loading_.erase(row.id);
+  return inode;
+}
+
+Result<InodePtr> InodeTable::load_new(const InodeRow& row, int depth) {
   auto inode = std::make_shared<Inode>(row.id, row.identity, row.mode);
   inode->attributes.mode = row.mode;
   inode->cached = row.cached;
@@ -84,7 +101,7 @@ Result<InodePtr> InodeTable::load(const InodeRow& row, int depth) {
   inode->has_data = row.has_data;
   inode->mtime0 = row.mtime0;
   inode->shown_ctime = row.shown_ctime;
-  inode->stored = true;
+  inode->stored = inode->names_stored = true;
   ASSIGN_OR_RETURN(std::vector<DentryRow> names, store_.names_of(row.id));
   ASSIGN_OR_RETURN(const std::vector<DentryRow> intents, store_.intents_of(row.id));
   names.insert(names.end(), intents.begin(), intents.end());
@@ -96,6 +113,7 @@ Result<InodePtr> InodeTable::load(const InodeRow& row, int depth) {
       ASSIGN_OR_RETURN(const bool found, store_.find_by_id(name.parent, &above));
       if (!found) continue;
       ASSIGN_OR_RETURN(parent, load(above, depth + 1));
+      if (parent == nullptr) continue;
     }
     inode->names.push_back({parent, name.name});
   }

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "consistency/external_tree.h"
 #include "meta/inode.h"
@@ -38,7 +39,9 @@ class InodeTable {
   size_t size();
 
  private:
+  // Null for an inode that is being loaded already: it is its own ancestor.
   Result<InodePtr> load(const InodeRow& row, int depth);
+  Result<InodePtr> load_new(const InodeRow& row, int depth);
   void insert(const InodePtr& inode);
 
   Store& store_;
@@ -46,10 +49,15 @@ class InodeTable {
   std::mutex mutex_;
   std::unordered_map<InodeId, InodePtr> by_id_;
   std::unordered_map<Identity, Inode*, IdentityHash> by_identity_;
+  std::unordered_set<InodeId> loading_;
 };
+
+// No tree is deeper: PATH_MAX with names of one byte.
+constexpr int kMostLevels = 2100;
 
 // Names of an inode; the caller holds inode.mutex.
 void add_name(Inode& inode, const InodePtr& parent, std::string_view name);
 void remove_name(Inode& inode, const Inode& parent, std::string_view name);
+bool has_name(const Inode& inode, const Inode& parent, std::string_view name);
 
 }  // namespace forebay::meta

@@ -10,12 +10,6 @@ namespace {
 // Directory descriptors kept open at most.
 constexpr size_t kMostDirectories = 4096;
 
-// The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind: data
-// must not be given up because the outside could not be asked.
-bool is_gone(const Error& error) {
-  return error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP || error.code == ESTALE;
-}
-
 std::vector<Name> names_of(Inode& inode) {
   const std::lock_guard lock(inode.mutex);
   return inode.names;
@@ -23,20 +17,25 @@ std::vector<Name> names_of(Inode& inode) {
 
 }  // namespace
 
-Result<MetaServer::FdPtr> MetaServer::path_fd(const InodePtr& inode) {
-  Result<FdPtr> found = find_by_names(inode);
-  if (found || !is_gone(found.error())) return found;
-  const std::unique_lock names_lock(names_mutex_);
-  return find_by_names(inode);
+bool MetaServer::is_gone(const Error& error) {
+  return error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP || error.code == ESTALE;
 }
 
-Result<MetaServer::FdPtr> MetaServer::find_by_names(const InodePtr& inode) {
+Result<MetaServer::FdPtr> MetaServer::path_fd(const InodePtr& inode) {
+  Result<FdPtr> found = find_by_names(inode, 0);
+  if (found || !is_gone(found.error())) return found;
+  const std::unique_lock names_lock(names_mutex_);
+  return find_by_names(inode, 0);
+}
+
+Result<MetaServer::FdPtr> MetaServer::find_by_names(const InodePtr& inode, int depth) {
+  if (depth > kMostLevels) return fail(ELOOP);
   {
     const std::lock_guard lock(inode->mutex);
     if (inode->fd != nullptr) return inode->fd;
   }
   for (const Name& name : names_of(*inode)) {
-    Result<FdPtr> parent = find_by_names(name.parent);
+    Result<FdPtr> parent = find_by_names(name.parent, depth + 1);
     if (!parent && !is_gone(parent.error())) return parent;
     if (!parent) continue;
     Result<UniqueFd> fd = consistency::ExternalTree::open_child((*parent)->get(), name.name.c_str(), O_PATH);
@@ -92,7 +91,7 @@ Result<consistency::Probe> MetaServer::look(const InodePtr& inode) {
 // One system call, no descriptor.
 Result<consistency::Probe> MetaServer::look_by_names(const InodePtr& inode) {
   for (const Name& name : names_of(*inode)) {
-    const Result<FdPtr> parent = find_by_names(name.parent);
+    const Result<FdPtr> parent = find_by_names(name.parent, 0);
     if (!parent && !is_gone(parent.error())) return Failure(parent.error());
     if (!parent) continue;
     Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());
@@ -157,7 +156,7 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
 
 std::string MetaServer::path_of(const InodePtr& inode) {
   std::vector<std::string> parts;
-  for (InodePtr at = inode; at->id != kRootInode;) {
+  for (InodePtr at = inode; at->id != kRootInode && parts.size() < size_t{kMostLevels};) {
     const std::lock_guard lock(at->mutex);
     if (at->names.empty()) return {};
     parts.push_back(at->names.front().name);

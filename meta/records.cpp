@@ -22,23 +22,29 @@ InodeRow MetaServer::row_of(Inode& inode) {
   return row;
 }
 
-// Rows of an inode and of the directories above it, each before what needs it.
+// Rows of an inode and of the directories above it, each before what needs it. Of a file the database may know names
+// that are no longer true; a directory has one name, and an old one would lead to what is below in vain.
 Status MetaServer::put_chain(const InodePtr& inode, int depth) {
+  if (depth > kMostLevels) return fail(ELOOP, "inode {}: has too many ancestors", inode->id);
   std::vector<Name> names;
-  bool was_stored = false;
   {
     const std::lock_guard lock(inode->mutex);
+    if (depth > 0 && inode->stored && inode->names_stored) return {};
     names = inode->names;
-    was_stored = inode->stored;
   }
-  if (was_stored && depth > 0) return {};
   for (const Name& name : names) RETURN_IF_ERROR(put_chain(name.parent, depth + 1));
-  {
-    const std::lock_guard lock(inode->mutex);
-    RETURN_IF_ERROR(store_->put_inode(row_of(*inode)));
-    inode->stored = true;
+
+  const std::lock_guard lock(inode->mutex);
+  RETURN_IF_ERROR(store_->put_inode(row_of(*inode)));
+  inode->stored = true;
+  if (inode->is_directory()) RETURN_IF_ERROR(store_->delete_names(inode->id));
+  size_t put = 0;
+  for (const Name& name : names) {
+    if (!has_name(*inode, *name.parent, name.name)) continue;  // renamed meanwhile
+    RETURN_IF_ERROR(store_->put_name(name.parent->id, name.name, inode->id));
+    ++put;
   }
-  for (const Name& name : names) RETURN_IF_ERROR(store_->put_name(name.parent->id, name.name, inode->id));
+  inode->names_stored = put == inode->names.size();
   return {};
 }
 

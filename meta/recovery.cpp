@@ -26,6 +26,12 @@ Status MetaServer::recover() {
   }
   if (known != identity) RETURN_IF_ERROR(store_->put_setting("root", identity));
   for (const InodeId id : dirty) RETURN_IF_ERROR(recover_dirty(id));
+  ASSIGN_OR_RETURN(const std::vector<InodeId> unsettled, store_->with_intents());
+  for (const InodeId id : unsettled) {
+    ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+    RETURN_IF_ERROR(settle_names(inode));
+    inodes_.release(inode);
+  }
   if (!dirty.empty()) {
     log(Module::kMeta).info("{} files with data that is not outside yet were taken up", scheduler_.count());
   }
@@ -39,18 +45,15 @@ Status MetaServer::recover_dirty(InodeId id) {
   for (const DentryRow& intent : intents) unlink_intended = unlink_intended || intent.parent == 0;
 
   const Result<consistency::Probe> probe = look(inode);
-  const bool gone = !probe && (probe.error().code == ESTALE || probe.error().code == ENOENT);
-  if (gone && unlink_intended) {  // the crash came between the unlink and our record of it
+  if (!probe && is_gone(probe.error()) && unlink_intended) {  // the crash came between the unlink and our record of it
     discard_copy(inode);
     erase_row(inode);
     inodes_.release(inode);
     return {};
   }
-  RETURN_IF_ERROR(store_->delete_intents(id));
+  RETURN_IF_ERROR(settle_names(inode));
   if (probe) {
     take_over(inode, *probe, inode->changes);
-    RETURN_IF_ERROR(put_true_name_first(inode));
-    RETURN_IF_ERROR(put_chain(inode, 0));
     RETURN_IF_ERROR(storage_.settle_expectation(id, probe->version));
   }
   ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
@@ -72,6 +75,31 @@ Status MetaServer::recover_dirty(InodeId id) {
   scheduler_.add(id,
                  by_itself ? std::chrono::steady_clock::now() + config_.flush.delay : evictor::FlushScheduler::kNever);
   return {};
+}
+
+Status MetaServer::settle_names(const InodePtr& inode) {
+  std::vector<Name> names, kept;
+  {
+    const std::lock_guard lock(inode->mutex);
+    names = inode->names;
+  }
+  bool sure = true;  // the outside could be asked
+  for (const Name& name : names) {
+    const Result<FdPtr> parent = path_fd(name.parent);
+    const Result<consistency::Probe> probe = parent ? external_.probe_child((*parent)->get(), name.name.c_str())
+                                                    : Result<consistency::Probe>(Failure(parent.error()));
+    const bool unknown = !probe && !is_gone(probe.error());
+    sure = sure && !unknown;
+    if (unknown || (probe && probe->identity == inode->identity)) kept.push_back(name);
+  }
+  if (!sure) return {};  // the next start asks again
+  if (!kept.empty()) {   // at none of them: the flush that finds this out needs one to keep the file beside
+    const std::lock_guard lock(inode->mutex);
+    inode->names = kept;
+  }
+  RETURN_IF_ERROR(store_->delete_names(inode->id));
+  RETURN_IF_ERROR(store_->delete_intents(inode->id));
+  return put_chain(inode, 0);
 }
 
 }  // namespace forebay::meta

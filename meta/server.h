@@ -89,9 +89,12 @@ class MetaServer final : public MetaService {
   using FdPtr = std::shared_ptr<UniqueFd>;
 
   // --- meta/outside.cpp: looking at the outside
+  // The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind:
+  // data must not be given up because the outside could not be asked.
+  static bool is_gone(const Error& error);
   // A descriptor (O_PATH) of the inode's object, through the names where it was seen. ESTALE when it is not there.
   Result<FdPtr> path_fd(const InodePtr& inode);
-  Result<FdPtr> find_by_names(const InodePtr& inode);
+  Result<FdPtr> find_by_names(const InodePtr& inode, int depth);
   // The same, kept in the inode until the last release().
   Result<FdPtr> hold_fd(const InodePtr& inode);
   // Looks at the object, through its descriptor if there is one.
@@ -182,7 +185,6 @@ class MetaServer final : public MetaService {
   Status flush_once(const InodePtr& inode, bool overwrite, bool* conflict);
   Status flush_stages(const InodePtr& inode, bool overwrite, bool* conflict);
   Status commit_flush(const InodePtr& inode, uint64_t epoch);
-  Status put_true_name_first(const InodePtr& inode);
   Status settle_conflict(const InodePtr& inode, bool gone_outside);
   // Unless it was written since `epoch`.
   void set_clean(const InodePtr& inode, uint64_t epoch);
@@ -203,6 +205,8 @@ class MetaServer final : public MetaService {
   // --- meta/recovery.cpp
   Status recover();
   Status recover_dirty(InodeId id);
+  // Keeps of an inode's names, of which some were only intended, those where the outside has it.
+  Status settle_names(const InodePtr& inode);
   void housekeep();
 
   const Config config_;

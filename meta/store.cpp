@@ -108,6 +108,7 @@ struct Store::Statements {
   sqlite3_stmt* find_by_id = nullptr;
   sqlite3_stmt* names_of = nullptr;
   sqlite3_stmt* intents_of = nullptr;
+  sqlite3_stmt* with_intents = nullptr;
   sqlite3_stmt* files = nullptr;
   sqlite3_stmt* put_inode = nullptr;
   sqlite3_stmt* delete_inode = nullptr;
@@ -194,6 +195,7 @@ Status Store::prepare() {
       {&statements_->find_by_id, "SELECT " + columns + " FROM inode WHERE id=?"},
       {&statements_->names_of, "SELECT parent, name FROM dentry WHERE child=?"},
       {&statements_->intents_of, "SELECT parent, name FROM intent WHERE child=?"},
+      {&statements_->with_intents, "SELECT DISTINCT child FROM intent"},
       {&statements_->files, "SELECT " + columns + " FROM inode WHERE flags & 14 ORDER BY last_access"},
       {&statements_->put_inode, "INSERT OR REPLACE INTO inode VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
       {&statements_->delete_inode, "DELETE FROM inode WHERE id=?"},
@@ -282,6 +284,14 @@ Result<std::vector<DentryRow>> Store::intents_of(InodeId id) {
   return rows;
 }
 
+Result<std::vector<InodeId>> Store::with_intents() {
+  const std::lock_guard lock(mutex_);
+  Statement find(statements_->with_intents);
+  std::vector<InodeId> ids;
+  while (find.step() == SQLITE_ROW) ids.push_back(static_cast<InodeId>(find.number(0)));
+  return ids;
+}
+
 Status Store::for_each_file(const std::function<void(const InodeRow&)>& visit) {
   const std::lock_guard lock(mutex_);
   Statement files(statements_->files);
@@ -326,6 +336,12 @@ Status Store::delete_name(InodeId parent, std::string_view name, InodeId child) 
   return remove.bind(parent).bind_blob(name).bind(child).step() == SQLITE_DONE ? Status{} : error("delete name");
 }
 
+Status Store::delete_names(InodeId child) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  return Statement(statements_->delete_names).bind(child).step() == SQLITE_DONE ? Status{} : error("delete names");
+}
+
 Status Store::put_intent(InodeId parent, std::string_view name, InodeId child) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
@@ -348,7 +364,9 @@ Status Store::prune_directories() {
         execute("DELETE FROM inode WHERE flags & 14 = 0 AND id NOT IN (SELECT parent FROM dentry) "
                 "AND id NOT IN (SELECT parent FROM intent)"));
     if (sqlite3_changes(db_) == 0) break;
-    RETURN_IF_ERROR(execute("DELETE FROM dentry WHERE child NOT IN (SELECT id FROM inode)"));
+    RETURN_IF_ERROR(
+        execute("DELETE FROM dentry WHERE child NOT IN (SELECT id FROM inode);"
+                "DELETE FROM intent WHERE child NOT IN (SELECT id FROM inode)"));
   } while (true);
   return {};
 }

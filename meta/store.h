@@ -57,6 +57,8 @@ class Store {
   Result<bool> find_by_id(InodeId id, InodeRow* row);
   Result<std::vector<DentryRow>> names_of(InodeId id);
   Result<std::vector<DentryRow>> intents_of(InodeId id);
+  // Inodes that have intents.
+  Result<std::vector<InodeId>> with_intents();
   // Files with data, least recently used first.
   Status for_each_file(const std::function<void(const InodeRow&)>& visit);
 
@@ -65,6 +67,7 @@ class Store {
   Status delete_inode(InodeId id);  // with its names and intents
   Status put_name(InodeId parent, std::string_view name, InodeId child);
   Status delete_name(InodeId parent, std::string_view name, InodeId child);
+  Status delete_names(InodeId child);
   Status put_intent(InodeId parent, std::string_view name, InodeId child);
   Status delete_intents(InodeId child);
   // Directories above nothing that is known any more.

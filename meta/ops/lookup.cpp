@@ -1,6 +1,7 @@
 // lookup, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at a time).
 #include <algorithm>
 
+#include "core/log.h"
 #include "meta/server.h"
 
 namespace forebay::meta {
@@ -12,11 +13,16 @@ Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::str
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   uint64_t changes = 0;
-  bool seen = false;
+  bool seen = false, new_name = false;
   {
     const std::lock_guard lock(inode->mutex);
+    new_name = inode->stored && !inode->names_stored;
     changes = inode->changes;
     seen = inode->validated_at != consistency::SteadyTime{};
+  }
+  // Where the outside moved it is where the next start must look for it.
+  if (new_name) {
+    if (Status kept = put_chain(inode, 0); !kept) log(Module::kMeta).error("{}", kept.error().message());
   }
   if (seen && config_.consistency.validate == Validate::kNever) return entry_of(inode);
   if (own_changes_ == changes_before || !seen) {

@@ -194,6 +194,46 @@ TEST_F(RecoveryTest, AChangeOutsideWhileNobodyWatchedIsAConflict) {
   EXPECT_EQ(outside_content(conflict_files()[0]), "hello");
 }
 
+// What cannot be (the directory would be its own ancestor) was recorded, and then refused by the outside.
+TEST_F(RecoveryTest, ARenameIntoItselfThatWasOnlyIntendedIsForgotten) {
+  ASSERT_TRUE(meta().mkdir(root(), kRootInode, "d", 0755));
+  const InodeId d = lookup("d").id;
+  ASSERT_TRUE(meta().mkdir(root(), d, "below", 0755));
+  const InodeId below = lookup("below", d).id;
+  create("a", "hello", below);
+  kill([&](Store& store) { ASSERT_TRUE(store.put_intent(below, "d", d)); });
+  EXPECT_EQ(read(lookup("a", lookup("below", lookup("d").id).id).id), "hello");
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("d/below/a"), "hello");
+  kill([&](Store& store) { EXPECT_TRUE(store.with_intents()->empty()); });
+}
+
+TEST_F(RecoveryTest, AKillBetweenTheRenameOfADirectoryAndItsRecordFindsTheFileBelowAlsoAtTheStartAfter) {
+  ASSERT_TRUE(meta().mkdir(root(), kRootInode, "d", 0755));
+  const InodeId d = lookup("d").id;
+  create("a", "hello", d);
+  kill([&](Store& store) {
+    ASSERT_TRUE(store.put_intent(kRootInode, "e", d));
+    ASSERT_EQ(::rename(outside("d").c_str(), outside("e").c_str()), 0);
+  });
+  kill([&](Store& store) { EXPECT_TRUE(store.with_intents()->empty()); });
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("e/a"), "hello");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
+TEST_F(RecoveryTest, ADirtyFileBelowADirectoryThatTheOutsideRenamedIsFoundWhenThatWasSeen) {
+  ASSERT_TRUE(meta().mkdir(root(), kRootInode, "d", 0755));
+  create("a", "hello", lookup("d").id);
+  ASSERT_EQ(::rename(outside("d").c_str(), outside("e").c_str()), 0);
+  lookup("e");
+  ASSERT_TRUE(meta().stop(MetaServer::End::kKeep));  // a moment passes, and all is committed
+  kill();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("e/a"), "hello");
+  EXPECT_TRUE(conflict_files().empty());
+}
+
 TEST_F(RecoveryTest, ADirtyFileThatTheOutsideRenamedIsFoundWhenItIsSeen) {
   const InodeId id = create("a", "hello");
   kill([&](Store&) { ASSERT_EQ(::rename(outside("a").c_str(), outside("b").c_str()), 0); });
