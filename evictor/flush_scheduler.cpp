@@ -46,6 +46,7 @@ void FlushScheduler::add(InodeId id, Clock::time_point due) {
       by_age_[entry.sequence] = id;
       entry.due = kNever;
       entry.gone = false;
+      entry.expedited = Entry::kNotAsked;
       entry.again = entry.running;
       queue(id, entry, due);
     } else if (entry.running) {
@@ -77,6 +78,7 @@ void FlushScheduler::expedite(const std::vector<InodeId>& ids) {
     for (const InodeId id : ids) {
       const auto it = entries_.find(id);
       if (it == entries_.end() || it->second.gone) continue;
+      it->second.expedited = Entry::kAsked;
       it->second.failures = 0;
       it->second.last_error = {0, {}};
       it->second.again = it->second.running;
@@ -84,6 +86,19 @@ void FlushScheduler::expedite(const std::vector<InodeId>& ids) {
     }
   }
   wake_.notify_all();
+}
+
+std::vector<InodeId> FlushScheduler::unanswered(const std::vector<InodeId>& ids) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<InodeId> found;
+  for (const InodeId id : ids) {
+    const auto it = entries_.find(id);
+    if (it == entries_.end() || it->second.gone) continue;
+    const Entry& entry = it->second;
+    const bool asked = entry.expedited == Entry::kAsked || entry.expedited == Entry::kAnswering;
+    if (asked || entry.failures > 0) found.push_back(id);
+  }
+  return found;
 }
 
 std::vector<InodeId> FlushScheduler::files() const {
@@ -112,7 +127,7 @@ FlushScheduler::Outcome FlushScheduler::outcome_of(const std::vector<InodeId>& i
     const Entry& entry = it->second;
     if (entry.failures > 0 && !entry.running) {
       outcome.failed.emplace_back(id, entry.last_error);
-    } else {
+    } else if (entry.expedited != Entry::kAnswered) {
       outcome.remaining.push_back(id);
     }
   }
@@ -144,6 +159,7 @@ void FlushScheduler::run() {
     due_.erase(due_.begin());
     Entry& taken = entries_.at(id);
     taken.running = true;
+    taken.expedited = taken.expedited == Entry::kAsked ? Entry::kAnswering : Entry::kNotAsked;
     taken.again = false;
     taken.due = kNever;
     lock.unlock();
@@ -157,6 +173,7 @@ void FlushScheduler::run() {
     } else {
       Entry& entry = it->second;
       entry.running = false;
+      if (entry.expedited == Entry::kAnswering && flushed) entry.expedited = Entry::kAnswered;
       if (flushed) {
         entry.failures = 0;
         // Still here: written meanwhile. Its new time was given by add(); without one it must not be forgotten.

@@ -39,13 +39,17 @@ class FlushScheduler {
   void remove(InodeId id);
   // These files are due now; earlier failures are forgotten.
   void expedite(const std::vector<InodeId>& ids);
+  // Of `ids`, those that were expedited and not flushed since, or in vain.
+  std::vector<InodeId> unanswered(const std::vector<InodeId>& ids) const;
 
   std::vector<InodeId> files() const;
   size_t count() const;
   // The file that is dirty for the longest time; 0 if none is.
   InodeId oldest() const;
 
-  // Waits until none of `ids` is dirty or all that are have failed since they were expedited; at most `limit`.
+  // Waits until none of `ids` is dirty or all that are have failed since they were expedited; at most `limit`. One that
+  // was expedited and flushed since is not waited for again: an application that goes on writing would never let it
+  // end.
   struct Outcome {
     std::vector<InodeId> remaining;  // still to be flushed
     std::vector<std::pair<InodeId, Error>> failed;
@@ -57,6 +61,7 @@ class FlushScheduler {
     Clock::time_point due;
     uint64_t sequence = 0;  // in the order of becoming dirty
     int failures = 0;
+    enum { kNotAsked, kAsked, kAnswering, kAnswered } expedited = kNotAsked;
     bool running = false;
     bool again = false;  // became dirty while it was flushed
     bool gone = false;   // removed while it was flushed: here only until that ends

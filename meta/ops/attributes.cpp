@@ -55,6 +55,8 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
       RETURN_IF_ERROR(change_outside(caller, fd->get(), change));
       if (!change.set_mtime || !inode->is_file()) return {};
       // Of a dirty file the mtime is that of its data here, and the end of a flush, which waits for us, takes it out.
+      // What is outside meanwhile may be the time of that flush's writes.
+      if (!change.mtime_now) return storage_.set_mtime(id, change.mtime);
       ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(fd->get()));
       return storage_.set_mtime(id, probe.attributes.mtime);
     });

@@ -187,6 +187,35 @@ TEST(FlushScheduler, AFlushThatLeavesTheFileDirtyIsFollowedByAnother) {
   EXPECT_EQ(flushes, 2);
 }
 
+// A command asks for what is dirty at that moment. With the policy "manual" nobody flushes what comes later.
+TEST_F(FlushSchedulerTest, WhatIsWrittenAfterItWasExpeditedIsNotWaitedFor) {
+  hold(true);
+  scheduler_.start(1);
+  scheduler_.add(1, FlushScheduler::kNever);
+  scheduler_.expedite({1});
+  await_started(1);
+  EXPECT_EQ(scheduler_.unanswered({1}), Ids{1});
+  hold(false);
+  EXPECT_TRUE(scheduler_.wait({1}, kLong).remaining.empty());
+  scheduler_.add(1, FlushScheduler::kNever);
+  EXPECT_TRUE(scheduler_.unanswered({1}).empty());
+}
+
+TEST(FlushScheduler, WhatIsWrittenDuringTheExpeditedFlushIsNotWaitedFor) {
+  FlushScheduler* self = nullptr;
+  FlushScheduler scheduler{[&](InodeId id) -> Status {
+    self->add(id, FlushScheduler::kNever);  // written meanwhile, and still dirty
+    return {};
+  }};
+  self = &scheduler;
+  scheduler.add(1, FlushScheduler::kNever);
+  scheduler.expedite({1});
+  scheduler.start(1);
+  EXPECT_TRUE(scheduler.wait({1}, kLong).remaining.empty());
+  EXPECT_TRUE(scheduler.unanswered({1}).empty());
+  EXPECT_EQ(scheduler.count(), 1u);
+}
+
 TEST_F(FlushSchedulerTest, AFileThatIsRemovedWhileItIsFlushedIsForgotten) {
   hold(true);
   scheduler_.start(1);

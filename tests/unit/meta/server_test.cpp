@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <sys/xattr.h>
 
+#include <atomic>
 #include <set>
+#include <thread>
 
 #include "tests/unit/meta/server_harness.h"
 
@@ -102,6 +104,31 @@ TEST_F(MetaServerTest, TheMtimeOfADirtyFileGoesOutWithIt) {
   struct stat found;
   ASSERT_EQ(::stat(outside("a").c_str(), &found), 0);
   EXPECT_EQ(FileTime::of(found.st_mtim), change.mtime);
+}
+
+// The flush writes outside just after utimens has set the time there.
+TEST_F(MetaServerTest, AnMtimeThatIsSetDuringAFlushIsKept) {
+  constexpr uint64_t kExtents = 200;
+  const InodeId id = create("a", std::string(kExtents * 16, 'x'));
+  std::atomic<bool> done = false;
+  std::thread flushes([&] {
+    while (!done) flush();
+  });
+  SetAttributes times;
+  times.set_mtime = true;
+  for (int i = 0; i < 100 && !HasFailure(); ++i) {
+    for (uint64_t extent = 0; extent < kExtents; ++extent) write(id, extent * 16, "y");
+    times.mtime = {1'000'000 + i, 1};
+    EXPECT_EQ(meta().setattr(root(), id, times)->attributes.mtime, times.mtime);
+    EXPECT_EQ(meta().getattr(id)->attributes.mtime, times.mtime);
+  }
+  done = true;
+  flushes.join();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(meta().getattr(id)->attributes.mtime, times.mtime);
+  struct stat found;
+  ASSERT_EQ(::stat(outside("a").c_str(), &found), 0);
+  EXPECT_EQ(FileTime::of(found.st_mtim), times.mtime);
 }
 
 TEST_F(MetaServerTest, AFlushChangesNoCtimeThatApplicationsSee) {
