@@ -108,8 +108,16 @@ Status MetaServer::refresh(const InodePtr& inode, bool force) {
     if (!force && !freshness_.due(inode->validated_at, std::chrono::steady_clock::now())) return {};
     changes = inode->changes;
   }
-  ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
-  take_over(inode, probe, changes);
+  const Result<consistency::Probe> probe = look(inode);
+  if (probe) {
+    take_over(inode, *probe, changes);
+    return {};
+  }
+  // A network file system knows nothing of an object without a name; who has it open goes on using what is here.
+  const std::lock_guard lock(inode->mutex);
+  if (!is_gone(probe.error()) || (!inode->unlinked && inode->opens == 0)) return Failure(probe.error());
+  inode->attributes.link_count = 0;
+  inode->validated_at = std::chrono::steady_clock::now();
   return {};
 }
 

@@ -140,8 +140,9 @@ class MetaServer final : public MetaService {
 
   // --- meta/ops/unlink.cpp
   struct Victim {
-    InodePtr inode;  // null: nothing is known of it
-    FdPtr fd;        // keeps it within reach of those who have it open, and tells whether a name is left
+    InodePtr inode;           // null: nothing is known of it
+    FdPtr fd;                 // keeps it within reach of those who have it open, and tells whether a name is left
+    uint64_t link_count = 0;  // before
     bool gone = false, last = false;  // the name was removed; it was the last one
   };
   // What is at `name` now; recorded as about to go, when its data is dirty.

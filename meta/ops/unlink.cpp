@@ -16,6 +16,7 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
   Victim victim;
   const Result<consistency::Probe> probe = external_.probe_child(parent_fd, name.c_str());
   if (!probe) return victim;
+  victim.link_count = probe->attributes.link_count;
   ASSIGN_OR_RETURN(victim.inode, inodes_.find_by_identity(probe->identity));
   if (victim.inode == nullptr) return victim;
   bool dirty = false, other_names = false;
@@ -28,7 +29,7 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
   }
   ASSIGN_OR_RETURN(victim.fd, path_fd(victim.inode));
   if (!dirty) return victim;
-  if (probe->attributes.link_count == 1) {
+  if (victim.link_count == 1) {
     RETURN_IF_ERROR(store_->put_intent(0, "", victim.inode->id));
     RETURN_IF_ERROR(store_->commit());
   } else if (other_names) {
@@ -41,12 +42,19 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
 
 void MetaServer::take_name(Victim& victim, const InodePtr& parent, std::string_view name) {
   if (victim.inode == nullptr) return;
-  // Other links may come and go at the same time: what the object itself says counts.
-  const Result<consistency::Probe> left = external_.probe_fd(victim.fd->get());
   victim.gone = true;
-  victim.last = left && (S_ISDIR(left->attributes.mode) || left->attributes.link_count == 0);
+  {
+    const std::lock_guard lock(victim.inode->mutex);
+    remove_name(*victim.inode, *parent, name);
+  }
+  // Other links may come and go at the same time: what the object itself says counts. On a network file system it may
+  // say nothing any more, because it has no name left, or because this one was the way to it.
+  if (const Result<consistency::Probe> left = external_.probe_fd(victim.fd->get()); left) {
+    victim.last = S_ISDIR(left->attributes.mode) || left->attributes.link_count == 0;
+  } else {
+    victim.last = victim.link_count == 1 && !look_by_names(victim.inode);
+  }
   const std::lock_guard lock(victim.inode->mutex);
-  remove_name(*victim.inode, *parent, name);
   if (victim.last) {
     victim.inode->unlinked = true;
     victim.inode->names.clear();

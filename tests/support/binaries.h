@@ -6,4 +6,5 @@
 #define FOREBAY_BINARY ""
 #define FOREBAY_FAULTY_BINARY ""
 #define FOREBAY_WALK_BINARY ""
+#define FOREBAY_SLOWFS_BINARY ""
 #endif

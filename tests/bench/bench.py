@@ -1,0 +1,169 @@
+"""Measures a mounted cache against what lies under it, side by side in one run, in alternating rounds."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import statistics
+import sys
+import tempfile
+
+import sides
+import works
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    label: str
+    unit: str
+    goal: float  # the least ratio; of a row without a second side the most figure
+    alone: bool = False
+
+
+HITS = [
+    Row("sequential write", "MB/s", 0.90),
+    Row("sequential read", "MB/s", 0.95),
+    Row("sequential read from disk", "MB/s", 0.95),
+    Row("random read 4 KiB", "/s", 0.88),
+    Row("random write 4 KiB", "/s", 0.88),
+    Row("create", "/s", 0.40),
+    Row("stat", "/s", 0.75),
+    Row("open and close", "/s", 0.06),
+    Row("readdir", "entries/s", 0.30),
+    Row("unlink", "/s", 0.15),
+]
+MISSES = [
+    Row("cold sequential read", "MB/s", 0.95),
+    Row("cold first byte", "ms", 20, alone=True),
+    Row("drain", "MB/s", 0.95),
+    Row("create by 8 threads", "/s", 0.90),
+    Row("warm stat", "/s", 100),
+]
+SLOW = {"latency_us": 1000, "bandwidth": 200_000_000}
+
+
+def measure_hits(root, options):
+    """[({row: figure} of the bare side, the same of the cache)], one for each round."""
+    rounds = []
+    with sides.Bare(root) as bare, sides.Cache(root, root + "/external") as cache:
+        for _ in range(options.rounds):
+            pair = []
+            for side in (bare, cache):
+                figures = works.hit_data(side.path, options.size, options.seconds)
+                figures |= works.hit_metadata(side.path, options.files)
+                pair.append(figures)
+            rounds.append(pair)
+    return rounds
+
+
+def measure_drain(outside, cache, size):
+    direct = works.write_all(outside.path / "direct", size, True)
+    works.write_all(cache.path / "written", size, False)
+    begin = works.time.perf_counter()
+    cache.command("flush", cache.path / "written")
+    drained = size * works.MIB / 1e6 / (works.time.perf_counter() - begin)
+    for name in ("direct", "written"):
+        os.unlink(outside.backing / name)
+    return direct, drained
+
+
+def measure_cold(outside, cache, size):
+    with works.big_file(outside.backing, "cold", size):
+        works.drop_caches()
+        direct = works.read_all(outside.path / "cold")
+        works.drop_caches()
+        read = works.read_all(cache.path / "cold")
+    with works.big_file(outside.backing, "first", size):
+        works.drop_caches()
+        first = works.first_byte_ms(cache.path / "first")
+    return direct, read, first
+
+
+def measure_misses(root, options):
+    rounds = []
+    # A warm stat is one within the time for which an answer counts; the first look at so many files takes longer than
+    # the default of a second.
+    settings = ["flush.policy=manual", "consistency.attr_ttl=10m"]
+    with sides.SlowOutside(root, **SLOW) as outside, sides.Cache(root, outside.path, *settings) as cache:
+        many = outside.backing / "many"
+        many.mkdir()
+        for number in range(options.files):
+            works.create(many / f"f{number}")
+        for number in range(options.rounds):
+            direct, mounted = {}, {}
+            direct["cold sequential read"], mounted["cold sequential read"], mounted["cold first byte"] = measure_cold(
+                outside, cache, options.size)
+            direct["drain"], mounted["drain"] = measure_drain(outside, cache, options.size)
+            direct["create by 8 threads"] = works.create_parallel(make(outside.path, f"d{number}"), 1000, 8)
+            mounted["create by 8 threads"] = works.create_parallel(make(cache.path, f"m{number}"), 1000, 8)
+            direct["warm stat"] = works.stat_all(outside.path / "many")
+            works.stat_all(cache.path / "many")
+            mounted["warm stat"] = works.stat_all(cache.path / "many")
+            rounds.append((direct, mounted))
+    return rounds
+
+
+def make(directory, name):
+    path = directory / name
+    path.mkdir()
+    return path
+
+
+def summarize(rows, rounds):
+    """Medians over the rounds; the ratio is taken round by round, so that a machine that drifts does not matter."""
+    table = []
+    for row in rows:
+        mounted = statistics.median(m[row.label] for _, m in rounds)
+        entry = dataclasses.asdict(row) | {"forebay": mounted}
+        if not row.alone:
+            entry["reference"] = statistics.median(b[row.label] for b, _ in rounds)
+            entry["ratio"] = statistics.median(m[row.label] / b[row.label] for b, m in rounds)
+        entry["reached"] = mounted <= row.goal if row.alone else entry["ratio"] >= row.goal
+        table.append(entry)
+    return table
+
+
+def print_table(title, reference, table):
+    print(f"\n{title:30}{reference:>12}{'forebay':>12}{'ratio':>8}{'at least':>10}")
+    for entry in table:
+        label = f"{entry['label']}, {entry['unit']}"
+        verdict = "" if entry["reached"] else "  not reached"
+        if entry["alone"]:
+            print(f"{label:30}{'':12}{entry['forebay']:12.1f}{'':8}{'<= %g' % entry['goal']:>10}{verdict}")
+        else:
+            print(f"{label:30}{entry['reference']:12.0f}{entry['forebay']:12.0f}{entry['ratio']:8.2f}"
+                  f"{entry['goal']:10.2f}{verdict}")
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--dir", default="/var/tmp", help="where to work: the file system that is measured")
+    parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="of the large files (1024)")
+    parser.add_argument("--files", type=int, default=10_000, help="in directories of many files (10000)")
+    parser.add_argument("--seconds", type=int, default=2, help="of each random access run (2)")
+    parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (3)")
+    parser.add_argument("--only", choices=["hits", "misses"], help="one part")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    return parser.parse_args(arguments)
+
+
+def main():
+    options = parse(sys.argv[1:])
+    parts = [("hits", "bare", HITS, measure_hits), ("misses, 1 ms, 200 MB/s", "outside", MISSES, measure_misses)]
+    results = {}
+    for title, reference, rows, measure in parts:
+        if options.only is not None and not title.startswith(options.only):
+            continue
+        with contextlib.ExitStack() as stack:
+            root = stack.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-", dir=options.dir))
+            table = summarize(rows, measure(root, options))
+        results[title] = table
+        if not options.json:
+            print_table(title, reference, table)
+    if options.json:
+        print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What is measured against each other: directories of a bare file system, of a slow one, and of a mounted cache."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOREBAY = ROOT / "build/release/forebay"
+SLOWFS = ROOT / "build/release/tests/forebay_slowfs"
+
+
+def run(*words):
+    return subprocess.run([str(word) for word in words], check=True, capture_output=True, text=True).stdout
+
+
+class Bare:
+    """A plain directory on the disk that also holds the cache."""
+
+    name = "bare"
+
+    def __init__(self, root):
+        self.path = pathlib.Path(root) / "bare"
+
+    def __enter__(self):
+        self.path.mkdir()
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+class SlowOutside:
+    """slowfs plays a parallel file system: `latency_us` for each call, `bandwidth` bytes per second for all."""
+
+    name = "outside"
+
+    def __init__(self, root, latency_us, bandwidth):
+        self.backing = pathlib.Path(root) / "backing"
+        self.path = pathlib.Path(root) / "outside"
+        self.knobs = [f"latency_us={latency_us}", f"bandwidth={bandwidth}"]
+
+    def __enter__(self):
+        self.backing.mkdir()
+        self.path.mkdir()
+        self.process = subprocess.Popen([SLOWFS, self.backing, self.path, *self.knobs])
+        deadline = time.monotonic() + 10
+        while not os.path.ismount(self.path):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError("slowfs did not mount")
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", self.path], check=False)
+        self.process.wait(timeout=30)
+        shutil.rmtree(self.backing, ignore_errors=True)
+
+
+class Cache:
+    """A mounted cache over the directory `external`."""
+
+    name = "forebay"
+
+    def __init__(self, root, external, *settings):
+        root = pathlib.Path(root)
+        self.external, self.path, self.cache = external, root / "mount", root / "cache"
+        self.settings = [word for setting in settings for word in ("--set", setting)]
+
+    def __enter__(self):
+        for directory in (self.external, self.path, self.cache):
+            pathlib.Path(directory).mkdir(exist_ok=True)
+        run(FOREBAY, "mount", self.external, self.path, "--cache", self.cache, *self.settings)
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([FOREBAY, "unmount", "--discard", self.path], check=False, capture_output=True)
+        shutil.rmtree(self.cache, ignore_errors=True)
+
+    def command(self, *words):
+        return run(FOREBAY, *words)

@@ -1,0 +1,73 @@
+// An external file system behind a program, as network file systems are: an object that was removed answers nothing
+// any more, not even through a descriptor.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <optional>
+#include <set>
+
+#include "tests/support/mounted_cache.h"
+#include "tests/support/slow_outside.h"
+
+namespace forebay::test {
+namespace {
+
+class NetworkOutside : public MountTest {
+ protected:
+  void SetUp() override {
+    MountTest::SetUp();
+    if (IsSkipped()) return;
+    outside_.emplace(cache_.external());
+    cache_.mount({.settings = {"flush.policy=manual"}});
+  }
+
+  MountedCache cache_;
+  std::optional<SlowOutside> outside_;
+};
+
+TEST_F(NetworkOutside, AnUnlinkedDirtyFileIsGoneAndNothingIsLeftOfIt) {
+  write_file(cache_.inside("a"), std::string(1 << 20, 'x'));
+  EXPECT_EQ(cache_.status().at("dirty_files"), 1);
+  ASSERT_EQ(::unlink(cache_.inside("a").c_str()), 0);
+  ASSERT_TRUE(cache_.wait_for([](const Json& status) { return status.at("used_bytes") == 0; }));
+  EXPECT_EQ(cache_.status().at("dirty_files"), 0);
+  cache_.run({"flush", cache_.mountpoint()});
+  cache_.unmount();
+  EXPECT_EQ(names_in(outside_->behind("")), std::set<std::string>{});
+}
+
+TEST_F(NetworkOutside, AFileThatARenameReplacedIsGone) {
+  write_file(cache_.inside("a"), "old");
+  write_file(cache_.inside("b"), "new");
+  ASSERT_EQ(::rename(cache_.inside("b").c_str(), cache_.inside("a").c_str()), 0);
+  EXPECT_EQ(cache_.status().at("dirty_files"), 1);
+  cache_.unmount();
+  EXPECT_EQ(names_in(outside_->behind("")), std::set<std::string>{"a"});
+  EXPECT_EQ(read_file(outside_->behind("a")), "new");
+}
+
+TEST_F(NetworkOutside, AnUnlinkedOpenFileIsReadableUntilItIsClosed) {
+  write_file(cache_.inside("a"), "data");
+  OpenFile open(cache_.inside("a"), O_RDWR);
+  ASSERT_EQ(::unlink(cache_.inside("a").c_str()), 0);
+  EXPECT_EQ(open.read_at(0, 10), "data");
+  open.write_at(4, " and more");
+  EXPECT_EQ(open.read_at(0, 20), "data and more");
+  EXPECT_EQ(open.close(), 0);
+  cache_.unmount();
+  EXPECT_EQ(names_in(outside_->behind("")), std::set<std::string>{});
+}
+
+TEST_F(NetworkOutside, OneOfTwoLinksLeavesTheDataToTheOther) {
+  write_file(cache_.inside("a"), "data");
+  ASSERT_EQ(::link(cache_.inside("a").c_str(), cache_.inside("b").c_str()), 0);
+  ASSERT_EQ(::unlink(cache_.inside("a").c_str()), 0);
+  EXPECT_EQ(read_file(cache_.inside("b")), "data");
+  cache_.unmount();
+  EXPECT_EQ(read_file(outside_->behind("b")), "data");
+}
+
+}  // namespace
+}  // namespace forebay::test
