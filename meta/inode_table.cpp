@@ -71,13 +71,28 @@ Result<InodePtr> InodeTable::get(InodeId id) {
   return load(row, 0);
 }
 
+// An object without a name does not count: where nothing tells the time of birth, its number may be another's already.
+InodePtr InodeTable::find_named(const Identity& identity) {
+  const auto it = by_identity_.find(identity);
+  if (it == by_identity_.end()) return nullptr;
+  const InodePtr inode = by_id_.at(it->second->id);
+  const std::lock_guard lock(inode->mutex);
+  return inode->unlinked ? nullptr : inode;
+}
+
 Result<InodePtr> InodeTable::find_by_identity(const Identity& identity) {
   const std::lock_guard lock(mutex_);
-  if (const auto it = by_identity_.find(identity); it != by_identity_.end()) return by_id_.at(it->second->id);
+  if (InodePtr inode = find_named(identity); inode != nullptr) return inode;
   InodeRow row;
-  ASSIGN_OR_RETURN(const bool found, store_.find_by_identity(identity, &row));
+  ASSIGN_OR_RETURN(const bool found, find_row(identity, &row));
   if (!found) return InodePtr();
   return load(row, 0);
+}
+
+// The row of an object that is in memory and has no name is about to go.
+Result<bool> InodeTable::find_row(const Identity& identity, InodeRow* row) {
+  ASSIGN_OR_RETURN(const bool found, store_.find_by_identity(identity, row));
+  return found && !by_id_.contains(row->id);
 }
 
 // Brings an inode, and the directories that its names need, from the database. The caller holds mutex_. Names are
@@ -85,7 +100,7 @@ Result<InodePtr> InodeTable::find_by_identity(const Identity& identity) {
 // moved): one that makes a directory its own ancestor is left out.
 Result<InodePtr> InodeTable::load(const InodeRow& row, int depth) {
   if (depth > kMostLevels) return fail(EIO, "inode {}: has too many ancestors in the database", row.id);
-  if (const auto it = by_identity_.find(row.identity); it != by_identity_.end()) return by_id_.at(it->second->id);
+  if (InodePtr inode = find_named(row.identity); inode != nullptr) return inode;
   if (!loading_.insert(row.id).second) return InodePtr();
   const Result<InodePtr> inode = load_new(row, depth);
   loading_.erase(row.id);
@@ -124,12 +139,10 @@ Result<InodePtr> InodeTable::load_new(const InodeRow& row, int depth) {
 Result<InodePtr> InodeTable::intern(const InodePtr& parent, std::string_view name, const consistency::Probe& probe,
                                     uint64_t lookups) {
   const std::lock_guard lock(mutex_);
-  InodePtr inode;
-  if (const auto it = by_identity_.find(probe.identity); it != by_identity_.end()) {
-    inode = by_id_.at(it->second->id);
-  } else {
+  InodePtr inode = find_named(probe.identity);
+  if (inode == nullptr) {
     InodeRow row;
-    ASSIGN_OR_RETURN(const bool found, store_.find_by_identity(probe.identity, &row));
+    ASSIGN_OR_RETURN(const bool found, find_row(probe.identity, &row));
     if (found) {
       ASSIGN_OR_RETURN(inode, load(row, 0));
     } else {

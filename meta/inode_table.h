@@ -42,6 +42,8 @@ class InodeTable {
   // Null for an inode that is being loaded already: it is its own ancestor.
   Result<InodePtr> load(const InodeRow& row, int depth);
   Result<InodePtr> load_new(const InodeRow& row, int depth);
+  InodePtr find_named(const Identity& identity);
+  Result<bool> find_row(const Identity& identity, InodeRow* row);
   void insert(const InodePtr& inode);
 
   Store& store_;

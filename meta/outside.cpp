@@ -213,6 +213,10 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
 Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name) {
   ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
+  return enter(parent, name, probe);
+}
+
+Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name, const consistency::Probe& probe) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   std::unique_lock lock(inode->mutex);
   const bool known = inode->validated_at != consistency::SteadyTime{};

@@ -117,6 +117,7 @@ class MetaServer final : public MetaService {
   EntryReply entry_of(const InodePtr& inode);
   // An object just made or changed by us: known, fresh, with one lookup for the client.
   Result<EntryReply> enter(const InodePtr& parent, std::string_view name);
+  Result<EntryReply> enter(const InodePtr& parent, std::string_view name, const consistency::Probe& probe);
   // An own change of the outside happened: looks that began earlier are out of date. The caller holds inode.mutex.
   uint64_t note_change(Inode& inode) {
     ++own_changes_;

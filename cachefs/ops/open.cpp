@@ -18,6 +18,9 @@ void set_handle(Session& session, const Caller& caller, InodeId id, const OpenRe
   handle->seen_by_fsync = handle->seen_by_close.load();
   info->fh = reinterpret_cast<uint64_t>(handle.release());
   info->keep_cache = reply.keep_pages ? 1 : 0;
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 12)
+  info->noflush = (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;  // its close has nothing to bring out or to report
+#endif
 }
 
 void drop_handle(Session& session, InodeId id, fuse_file_info* info) {

@@ -110,9 +110,9 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   const UniqueFd fd(made);
   if (!fd && (reason != EEXIST || (flags & O_EXCL) != 0)) return fail(reason);
   CreateReply reply;
-  ASSIGN_OR_RETURN(reply.entry, enter(parent, name));
   if (!fd) {
     // Somebody outside was faster: it is an ordinary open.
+    ASSIGN_OR_RETURN(reply.entry, enter(parent, name));
     Result<OpenReply> opened = open(caller, reply.entry.id, flags & ~O_CREAT);
     if (!opened) {
       forget(reply.entry.id, 1);
@@ -121,7 +121,14 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
     reply.open = *opened;
     return reply;
   }
+  ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(fd.get()));
+  ASSIGN_OR_RETURN(reply.entry, enter(parent, name, probe));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(reply.entry.id));
+  // The way to the object is known without another walk.
+  if (Result<UniqueFd> path = consistency::ExternalTree::reopen(fd.get(), O_PATH); path) {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->fd == nullptr) inode->fd = std::make_shared<UniqueFd>(*std::move(path));
+  }
   Result<OpenReply> opened = open_inode(inode, flags, true);
   if (!opened) {
     forget(reply.entry.id, 1);

@@ -14,11 +14,14 @@ namespace forebay::meta {
 // are in the database first, or the data is outside.
 Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name) {
   Victim victim;
-  const Result<consistency::Probe> probe = external_.probe_child(parent_fd, name.c_str());
+  Result<UniqueFd> fd = consistency::ExternalTree::open_child(parent_fd, name.c_str(), O_PATH);
+  if (!fd) return victim;
+  const Result<consistency::Probe> probe = external_.probe_fd(fd->get());
   if (!probe) return victim;
   victim.link_count = probe->attributes.link_count;
   ASSIGN_OR_RETURN(victim.inode, inodes_.find_by_identity(probe->identity));
   if (victim.inode == nullptr) return victim;
+  victim.fd = std::make_shared<UniqueFd>(*std::move(fd));
   bool dirty = false, other_names = false;
   {
     const std::lock_guard lock(victim.inode->mutex);
@@ -27,7 +30,6 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
     dirty = victim.inode->dirty;
     other_names = victim.inode->names.size() > 1;
   }
-  ASSIGN_OR_RETURN(victim.fd, path_fd(victim.inode));
   if (!dirty) return victim;
   if (victim.link_count == 1) {
     RETURN_IF_ERROR(store_->put_intent(0, "", victim.inode->id));

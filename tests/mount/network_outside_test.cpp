@@ -60,6 +60,21 @@ TEST_F(NetworkOutside, AnUnlinkedOpenFileIsReadableUntilItIsClosed) {
   EXPECT_EQ(names_in(outside_->behind("")), std::set<std::string>{});
 }
 
+// Its number is free again, and without a time of birth nothing else tells the two objects apart.
+TEST_F(NetworkOutside, ANewFileIsNotTakenForAnUnlinkedOneThatIsStillOpen) {
+  write_file(cache_.inside("a"), "old data");
+  OpenFile open(cache_.inside("a"), O_RDWR);
+  ASSERT_EQ(::unlink(cache_.inside("a").c_str()), 0);
+  for (const char* name : {"b", "c", "d"}) {
+    write_file(cache_.inside(name), name);
+    EXPECT_EQ(read_file(cache_.inside(name)), name);
+    EXPECT_EQ(open.read_at(0, 20), "old data");
+  }
+  EXPECT_EQ(open.close(), 0);
+  cache_.unmount();
+  for (const char* name : {"b", "c", "d"}) EXPECT_EQ(read_file(outside_->behind(name)), name);
+}
+
 TEST_F(NetworkOutside, OneOfTwoLinksLeavesTheDataToTheOther) {
   write_file(cache_.inside("a"), "data");
   ASSERT_EQ(::link(cache_.inside("a").c_str(), cache_.inside("b").c_str()), 0);
