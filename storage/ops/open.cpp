@@ -89,8 +89,9 @@ Result<std::shared_ptr<Source>> StorageServer::source_of(ChunkFile& file, const 
   ASSIGN_OR_RETURN(source->fd, external_.open_ref(*ref, O_RDONLY | O_NOATIME));
   struct stat attributes;
   if (::fstat(source->fd.get(), &attributes) != 0) return fail_errno("{}", ref->path);
-  // Small blocks cost a system call each; the outside's recommendation counts where it is larger.
-  constexpr size_t kSmallestBlock = 128 << 10;
+  // A block costs a round trip, and a chunk is mostly no larger than this: then it comes with one. The outside's
+  // recommendation counts where it is larger.
+  constexpr size_t kSmallestBlock = 1 << 20;
   source->block_size = std::max(kSmallestBlock, static_cast<size_t>(attributes.st_blksize));
   const std::lock_guard lock(file.fetch_mutex);
   if (file.source == nullptr) file.source = source;
