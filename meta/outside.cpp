@@ -68,6 +68,14 @@ Result<MetaServer::FdPtr> MetaServer::find_by_names(const InodePtr& inode, int d
   return fail(ESTALE);
 }
 
+Result<MetaServer::FdPtr> MetaServer::directory_fd(const InodePtr& directory) {
+  {
+    const std::lock_guard lock(directory->mutex);
+    if (directory->unlinked) return fail(ENOENT);
+  }
+  return path_fd(directory);
+}
+
 Result<MetaServer::FdPtr> MetaServer::hold_fd(const InodePtr& inode) {
   ASSIGN_OR_RETURN(FdPtr fd, path_fd(inode));
   const std::lock_guard lock(inode->mutex);
@@ -211,7 +219,7 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
 }
 
 Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name) {
-  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
   return enter(parent, name, probe);
 }

@@ -45,7 +45,9 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
     inode->validated_at = {};
   }
   if (!has_copy) return changed;
-  const Result<consistency::Probe> after = external_.probe_fd(fd->get());
+  Result<consistency::Probe> after = external_.probe_fd(fd->get());
+  // Where a descriptor leads by name, it leads nowhere after an unlink of that name; other links do.
+  if (!after && is_gone(after.error())) after = look_by_names(inode);
   if (valid_before && after) {  // otherwise what was expected stands
     const bool data_untouched = after->version.size == before.size && after->version.inode == before.inode &&
                                 (sets_mtime || after->version.mtime == before.mtime);

@@ -95,7 +95,9 @@ class MetaServer final : public MetaService {
   // A descriptor (O_PATH) of the inode's object, through the names where it was seen. ESTALE when it is not there.
   Result<FdPtr> path_fd(const InodePtr& inode);
   Result<FdPtr> find_by_names(const InodePtr& inode, int depth);
-  // The same, kept in the inode until the last release().
+  // The same of a directory, for a change of its names. ENOENT when it was removed.
+  Result<FdPtr> directory_fd(const InodePtr& directory);
+  // As path_fd(), kept in the inode until the last release().
   Result<FdPtr> hold_fd(const InodePtr& inode);
   // Looks at the object, through its descriptor if there is one.
   Result<consistency::Probe> look(const InodePtr& inode);
@@ -164,6 +166,8 @@ class MetaServer final : public MetaService {
                    std::string_view new_name, bool moved);
 
   // --- meta/ops/attributes.cpp
+  // False if it is another file's error.
+  bool change_nameless(const InodePtr& inode, const SetAttributes& change, const Error& error);
   Status change_nothing(const Caller& caller, const InodePtr& inode);
   Status set_size(const Caller& caller, const InodePtr& inode, uint64_t size);
   // Of a file that is open in storage.

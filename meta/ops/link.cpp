@@ -13,7 +13,7 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(new_parent));
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
-  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(new_name);
   RETURN_IF_ERROR(own_change(inode, false, [&]() -> Status {
     const ActAs caller_rights(caller);

@@ -8,7 +8,7 @@ namespace forebay::meta {
 
 Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::string_view name) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
-  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const uint64_t changes_before = own_changes_;
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));

@@ -11,7 +11,7 @@ namespace forebay::meta {
 Result<EntryReply> MetaServer::make_node(const Caller& caller, InodeId parent_id, std::string_view name,
                                          const std::function<int(int, const char*)>& call) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
-  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   {
     const ActWithUmask mask(caller.umask);
     const ActAs caller_rights(caller);

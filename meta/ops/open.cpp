@@ -97,7 +97,7 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
 Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, std::string_view name_view, mode_t mode,
                                        int flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
-  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
   int made = -1;
   int reason = 0;
@@ -142,7 +142,7 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
 
 Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
-  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   UniqueFd fd;
   {
     const ActWithUmask mask(caller.umask);

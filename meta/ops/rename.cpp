@@ -54,8 +54,8 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
                           std::string_view new_name_view, unsigned flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const InodePtr new_parent, inodes_.get(new_parent_id));
-  ASSIGN_OR_RETURN(const FdPtr from, path_fd(parent));
-  ASSIGN_OR_RETURN(const FdPtr to, path_fd(new_parent));
+  ASSIGN_OR_RETURN(const FdPtr from, directory_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr to, directory_fd(new_parent));
   const std::string name(name_view), new_name(new_name_view);
 
   ASSIGN_OR_RETURN(const InodePtr moved, prepare_move(parent, from->get(), name, new_parent, new_name));

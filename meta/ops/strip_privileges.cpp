@@ -45,11 +45,16 @@ Status MetaServer::strip_privileges(const Caller& caller, InodeId id, bool set_i
   const std::string path = consistency::proc_path(fd->get());
   const bool capable = maybe_capable && ::getxattr(path.c_str(), kCapability, nullptr, 0) > 0;
   if (!capable && mode == wanted) return {};
-  return own_change(inode, false, [&]() -> Status {
+  const Status stripped = own_change(inode, false, [&]() -> Status {
     if (capable && ::removexattr(path.c_str(), kCapability) != 0) return fail_errno();
     if (mode != wanted && ::chmod(path.c_str(), wanted) != 0) return fail_errno();
     return {};
   });
+  SetAttributes change;
+  change.set_mode = true;
+  change.mode = wanted;
+  if (!stripped && !change_nameless(inode, change, stripped.error())) return stripped;
+  return {};
 }
 
 }  // namespace forebay::meta

@@ -51,17 +51,22 @@ void MetaServer::take_name(Victim& victim, const InodePtr& parent, std::string_v
   }
   // Other links may come and go at the same time: what the object itself says counts. On a network file system it may
   // say nothing any more, because it has no name left, or because this one was the way to it.
-  if (const Result<consistency::Probe> left = external_.probe_fd(victim.fd->get()); left) {
+  const Result<consistency::Probe> left = external_.probe_fd(victim.fd->get());
+  if (left) {
     victim.last = S_ISDIR(left->attributes.mode) || left->attributes.link_count == 0;
   } else {
-    victim.last = victim.link_count == 1 && !look_by_names(victim.inode);
+    victim.last = (victim.link_count == 1 || victim.inode->is_directory()) && !look_by_names(victim.inode);
   }
   const std::lock_guard lock(victim.inode->mutex);
   if (victim.last) {
     victim.inode->unlinked = true;
     victim.inode->names.clear();
   }
-  if (victim.inode->names.empty()) victim.inode->fd = victim.fd;  // no other way leads there
+  if (victim.inode->names.empty()) {
+    victim.inode->fd = victim.fd;  // no other way leads there
+  } else if (!left) {
+    victim.inode->fd.reset();
+  }
 }
 
 void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name) {
@@ -109,7 +114,7 @@ void MetaServer::discard_copy(const InodePtr& inode) {
 
 Status MetaServer::remove(const Caller& caller, InodeId parent_id, std::string_view name_view, int at_flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
-  ASSIGN_OR_RETURN(const FdPtr directory, path_fd(parent));
+  ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
   ASSIGN_OR_RETURN(Victim victim, prepare_victim(parent, directory->get(), name));
   const Status removed = own_change(victim.inode, false, [&]() -> Status {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <optional>
@@ -54,6 +55,16 @@ TEST_F(NetworkOutside, AnUnlinkedOpenFileIsReadableUntilItIsClosed) {
   ASSERT_EQ(::unlink(cache_.inside("a").c_str()), 0);
   EXPECT_EQ(open.read_at(0, 10), "data");
   open.write_at(4, " and more");
+  EXPECT_EQ(::fchmod(open.fd(), 0600), 0);
+  const timespec times[2] = {{1, 0}, {1'000'000, 5}};
+  EXPECT_EQ(::futimens(open.fd(), times), 0);
+  struct stat found;
+  ASSERT_EQ(::fstat(open.fd(), &found), 0);
+  EXPECT_EQ(found.st_mode, S_IFREG | 0600u);
+  EXPECT_EQ(found.st_nlink, 0u);
+  EXPECT_EQ(found.st_mtim.tv_sec, 1'000'000);
+  struct statvfs space;
+  EXPECT_EQ(::fstatvfs(open.fd(), &space), 0);
   EXPECT_EQ(open.read_at(0, 20), "data and more");
   EXPECT_EQ(open.close(), 0);
   cache_.unmount();
@@ -80,8 +91,35 @@ TEST_F(NetworkOutside, OneOfTwoLinksLeavesTheDataToTheOther) {
   ASSERT_EQ(::link(cache_.inside("a").c_str(), cache_.inside("b").c_str()), 0);
   ASSERT_EQ(::unlink(cache_.inside("a").c_str()), 0);
   EXPECT_EQ(read_file(cache_.inside("b")), "data");
+  EXPECT_EQ(stat_of(cache_.inside("b")).st_nlink, 1u);
   cache_.unmount();
   EXPECT_EQ(read_file(outside_->behind("b")), "data");
+}
+
+TEST_F(NetworkOutside, ARemovedDirectoryThatIsStillOpenTakesNoNewNames) {
+  ASSERT_EQ(::mkdir(cache_.inside("d").c_str(), 0755), 0);
+  const OpenFile directory(cache_.inside("d"), O_RDONLY | O_DIRECTORY);
+  ASSERT_EQ(::rmdir(cache_.inside("d").c_str()), 0);
+  EXPECT_EQ(::mkdirat(directory.fd(), "a", 0755), -1);
+  EXPECT_EQ(errno, ENOENT);
+  EXPECT_EQ(::openat(directory.fd(), "a", O_CREAT | O_WRONLY, 0644), -1);
+  EXPECT_EQ(errno, ENOENT);
+}
+
+// The descriptor that we hold led there by the name that went.
+TEST_F(NetworkOutside, OwnChangesAfterOneOfTwoNamesWentAreNoConflict) {
+  OpenFile open(cache_.inside("a"), O_CREAT | O_RDWR);
+  open.write_at(0, "data");
+  ASSERT_EQ(::link(cache_.inside("a").c_str(), cache_.inside("b").c_str()), 0);
+  ASSERT_EQ(::unlink(cache_.inside("a").c_str()), 0);
+  const timespec times[2] = {{1, 0}, {1'000'000, 5}};
+  EXPECT_EQ(::futimens(open.fd(), times), 0);
+  cache_.run({"flush", cache_.mountpoint()});
+  EXPECT_EQ(open.close(), 0);
+  cache_.unmount();
+  EXPECT_EQ(names_in(outside_->behind("")), std::set<std::string>{"b"});
+  EXPECT_EQ(read_file(outside_->behind("b")), "data");
+  EXPECT_EQ(stat_of(outside_->behind("b")).st_mtim.tv_sec, 1'000'000);
 }
 
 }  // namespace
