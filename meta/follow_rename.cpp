@@ -8,13 +8,8 @@
 namespace forebay::meta {
 
 std::vector<Name> MetaServer::stale_names(const InodePtr& inode) {
-  std::vector<Name> names;
-  {
-    const std::lock_guard lock(inode->mutex);
-    names = inode->names;
-  }
   std::vector<Name> stale;
-  for (const Name& name : names) {
+  for (const Name& name : names_of(*inode)) {
     const Result<FdPtr> parent = path_fd(name.parent);
     if (!parent) return {};
     const Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());

@@ -34,6 +34,11 @@ void remove_name(Inode& inode, const Inode& parent, std::string_view name) {
   std::erase_if(inode.names, [&](const Name& known) { return is_name(known, parent, name); });
 }
 
+std::vector<Name> names_of(Inode& inode) {
+  const std::lock_guard lock(inode.mutex);
+  return inode.names;
+}
+
 bool has_name(const Inode& inode, const Inode& parent, std::string_view name) {
   return std::any_of(inode.names.begin(), inode.names.end(),
                      [&](const Name& known) { return is_name(known, parent, name); });

@@ -57,6 +57,9 @@ class InodeTable {
 // No tree is deeper: PATH_MAX with names of one byte.
 constexpr int kMostLevels = 2100;
 
+// A copy of an inode's names; locks inode.mutex.
+std::vector<Name> names_of(Inode& inode);
+
 // Names of an inode; the caller holds inode.mutex.
 void add_name(Inode& inode, const InodePtr& parent, std::string_view name);
 void remove_name(Inode& inode, const Inode& parent, std::string_view name);

@@ -10,11 +10,6 @@ namespace {
 // Directory descriptors kept open at most.
 constexpr size_t kMostDirectories = 4096;
 
-std::vector<Name> names_of(Inode& inode) {
-  const std::lock_guard lock(inode.mutex);
-  return inode.names;
-}
-
 }  // namespace
 
 bool MetaServer::is_gone(const Error& error) {

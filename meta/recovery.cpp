@@ -78,13 +78,9 @@ Status MetaServer::recover_dirty(InodeId id) {
 }
 
 Status MetaServer::settle_names(const InodePtr& inode) {
-  std::vector<Name> names, kept;
-  {
-    const std::lock_guard lock(inode->mutex);
-    names = inode->names;
-  }
+  std::vector<Name> kept;
   bool sure = true;  // the outside could be asked
-  for (const Name& name : names) {
+  for (const Name& name : names_of(*inode)) {
     const Result<FdPtr> parent = path_fd(name.parent);
     const Result<consistency::Probe> probe = parent ? external_.probe_child((*parent)->get(), name.name.c_str())
                                                     : Result<consistency::Probe>(Failure(parent.error()));

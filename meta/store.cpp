@@ -266,18 +266,13 @@ Result<bool> Store::find_by_id(InodeId id, InodeRow* row) {
   return true;
 }
 
-Result<std::vector<DentryRow>> Store::names_of(InodeId id) {
-  const std::lock_guard lock(mutex_);
-  Statement find(statements_->names_of);
-  find.bind(id);
-  std::vector<DentryRow> rows;
-  while (find.step() == SQLITE_ROW) rows.push_back({static_cast<InodeId>(find.number(0)), find.bytes(1)});
-  return rows;
-}
+Result<std::vector<DentryRow>> Store::names_of(InodeId id) { return list_names(statements_->names_of, id); }
 
-Result<std::vector<DentryRow>> Store::intents_of(InodeId id) {
+Result<std::vector<DentryRow>> Store::intents_of(InodeId id) { return list_names(statements_->intents_of, id); }
+
+Result<std::vector<DentryRow>> Store::list_names(sqlite3_stmt* statement, InodeId id) {
   const std::lock_guard lock(mutex_);
-  Statement find(statements_->intents_of);
+  Statement find(statement);
   find.bind(id);
   std::vector<DentryRow> rows;
   while (find.step() == SQLITE_ROW) rows.push_back({static_cast<InodeId>(find.number(0)), find.bytes(1)});

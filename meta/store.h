@@ -88,6 +88,7 @@ class Store {
   struct Statements;
 
   Store() = default;
+  Result<std::vector<DentryRow>> list_names(sqlite3_stmt* statement, InodeId id);
   Status execute(const char* sql);
   Status begin();
   Status error(const char* what) const;

@@ -70,8 +70,7 @@ class StorageServer final : public StorageService {
 
   // --- storage/server.cpp
   // The file's object, loaded from the target if need be. The same one for all as long as anybody holds it.
-  // `fresh`: nothing of it can be on the target.
-  Result<FilePtr> get(InodeId id, bool fresh = false);
+  Result<FilePtr> get(InodeId id);
   std::string path_of(InodeId id) const;
   void recount();
   // Space for an operation: at once, or after eviction. ENOSPC or what stopped the eviction.

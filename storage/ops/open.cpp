@@ -22,7 +22,7 @@ void log_difference(InodeId id, const Validator& ours, const Validator& theirs) 
 }  // namespace
 
 Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request) {
-  ASSIGN_OR_RETURN(const FilePtr file, get(request.id, request.created));
+  ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
   bool needs_source = false;
   ChunkState state;
   {

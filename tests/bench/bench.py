@@ -8,6 +8,7 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 
 import sides
 import works
@@ -60,9 +61,9 @@ def measure_hits(root, options):
 def measure_drain(outside, cache, size):
     direct = works.write_all(outside.path / "direct", size, True)
     works.write_all(cache.path / "written", size, False)
-    begin = works.time.perf_counter()
+    begin = time.perf_counter()
     cache.command("flush", cache.path / "written")
-    drained = size * works.MIB / 1e6 / (works.time.perf_counter() - begin)
+    drained = size * works.MIB / 1e6 / (time.perf_counter() - begin)
     for name in ("direct", "written"):
         os.unlink(outside.backing / name)
     return direct, drained
