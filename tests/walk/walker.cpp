@@ -12,25 +12,6 @@
 #include "text.h"
 
 namespace forebay::walk {
-namespace {
-
-bool may_mean_death(int error) {
-  switch (error) {
-    case ENOTCONN:
-    case ECONNABORTED:
-    case ECONNRESET:
-    case EIO:
-    case EINTR:
-    case ESTALE:
-    case ENODEV:
-    case ENXIO:
-      return true;
-    default:
-      return false;
-  }
-}
-
-}  // namespace
 
 uint64_t share_of(uint64_t total, int threads, int thread) {
   const auto count = static_cast<uint64_t>(threads);
@@ -87,10 +68,11 @@ bool Walker::step() {
   return true;
 }
 
-// A call that fails in certain ways, or moves less than it was asked to, may have met the end of the daemon.
+// A call that fails, or moves less than it was asked to, may have met the end of the daemon. With any error: a link by
+// another user, whose permission the kernel could not ask for any more, is EPERM (fs.protected_hardlinks).
 bool Walker::is_death(const Op& op) const {
   const bool is_short = op.type->effect == Effect::kContent && op.length > 0 && subject_outcome_.value < op.length;
-  if (!may_mean_death(subject_outcome_.error) && !is_short) return false;
+  if (subject_outcome_.error == 0 && !is_short) return false;
   return !subject_.alive();
 }
 
