@@ -47,7 +47,7 @@ std::string status_json(Session& session) {
   json["flush_failures"] = status.flush_failures;
   json["conflicts"] = status.conflicts;
   json["inodes_in_memory"] = status.inodes_in_memory;
-  json["passthrough"] = "off: not available in this version";
+  json["passthrough"] = session.backing.report();
   json["io_uring"] = "off: not available in this version";
   for (const TargetInfo& target : session.mgmt.targets()) {
     json["targets"].push_back({{"id", target.id}, {"path", target.path}, {"pool", name_of(target.pool)}});

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string>
 
+#include "cachefs/backing.h"
 #include "cachefs/mount.h"
 #include "core/protocol/meta_service.h"
 #include "core/protocol/mgmt_service.h"
@@ -19,6 +20,7 @@ struct Session {
   StorageService& storage;
   MgmtService& mgmt;
   const MountOptions& options;
+  BackingTable backing{storage, options.config};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to
   std::atomic<bool> discard{false};       // unmount --discard: dirty data is given up
@@ -44,6 +46,7 @@ fuse_entry_param entry_param_of(const EntryReply& entry);
 struct FileHandle {
   int flags = 0;
   Caller opener;
+  Access access = Access::kCached;
   // Failures of the write-back that this handle's owner was told about (or that are older than it).
   // Counted for close and for fsync apart: a child that closes its copy must not take the news from its parent.
   std::atomic<uint64_t> seen_by_close{0}, seen_by_fsync{0};

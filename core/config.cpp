@@ -26,6 +26,12 @@ uint64_t Share::of(uint64_t total) const {
   return std::min(static_cast<uint64_t>(std::max(part, 0.0L)), total);
 }
 
+uint64_t passthrough_headroom_of(const Config& config, uint64_t capacity_bytes) {
+  constexpr uint64_t kLeast = uint64_t{4} << 30;
+  if (config.fuse.passthrough_headroom) return config.fuse.passthrough_headroom->of(capacity_bytes);
+  return std::max(kLeast, capacity_bytes / 4);
+}
+
 Status set_config_key(Config& config, std::string_view key, std::string_view value) {
   const ConfigKey* row = find_config_key(key);
   if (row == nullptr) return Failure(Error{EINVAL, unknown_key_message(key)});

@@ -16,6 +16,7 @@ enum class FlushPolicy { kWriteBack, kOnClose, kWriteThrough, kManual };
 enum class FetchMode { kStream, kWhole };
 enum class Validate { kAlways, kTtl, kNever };
 enum class ConflictRule { kKeepBoth, kCacheWins, kExternalWins };
+enum class Passthrough { kAuto, kRead, kOn, kOff };
 
 // A size that may be said as a share of the capacity ("50%") or in bytes ("10GiB").
 struct Share {
@@ -52,6 +53,8 @@ struct Config {
     ConflictRule conflict = ConflictRule::kKeepBoth;
   } consistency;
   struct Fuse {
+    Passthrough passthrough = Passthrough::kAuto;
+    std::optional<Share> passthrough_headroom;  // nothing: see passthrough_headroom_of()
     uint32_t threads = 32;
   } fuse;
   struct Log {
@@ -69,6 +72,9 @@ Status load_config_file(Config& config, const std::string& path);
 
 // What no single key can tell: low above high, a chunk size that is no power of two, ... EINVAL.
 Status check_config(const Config& config);
+
+// fuse.passthrough_headroom in bytes, for a cache of this capacity; the default is the larger of 4 GiB and a quarter.
+uint64_t passthrough_headroom_of(const Config& config, uint64_t capacity_bytes);
 
 // One row for each known key, in the order of the documentation.
 struct ConfigKeyInfo {

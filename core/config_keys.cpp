@@ -30,6 +30,12 @@ constexpr std::array kValidates = {
     Choice<Validate>{"ttl", Validate::kTtl},
     Choice<Validate>{"never", Validate::kNever},
 };
+constexpr std::array kPassthroughs = {
+    Choice<Passthrough>{"auto", Passthrough::kAuto},
+    Choice<Passthrough>{"read", Passthrough::kRead},
+    Choice<Passthrough>{"on", Passthrough::kOn},
+    Choice<Passthrough>{"off", Passthrough::kOff},
+};
 constexpr std::array kConflictRules = {
     Choice<ConflictRule>{"keep-both", ConflictRule::kKeepBoth},
     Choice<ConflictRule>{"cache-wins", ConflictRule::kCacheWins},
@@ -96,6 +102,17 @@ Status set_external_timeout(Config&, std::string_view value) {
   if (value == "none") return {};
   RETURN_IF_ERROR(parse_duration(value));
   return not_available(value, "\"none\"");
+}
+
+Status set_headroom(Config& config, std::string_view value) {
+  if (value == "auto") {
+    config.fuse.passthrough_headroom.reset();
+    return {};
+  }
+  Share share;
+  RETURN_IF_ERROR(set_share(share, value, 0));
+  config.fuse.passthrough_headroom = share;
+  return {};
 }
 
 Status set_auto_or_off(Config&, std::string_view value) {
@@ -180,9 +197,19 @@ std::vector<ConfigKey> make_table() {
        "How long the external file system may take to answer before EIO; this version waits as long as it does: "
        "\"none\".",
        set_external_timeout, [](const Config&) { return std::string("none"); }},
-      {"fuse.passthrough", KeyType::kChoice, "auto | off",
-       "Whether the kernel reads and writes cached files itself; this version does not, whatever is chosen.",
-       set_auto_or_off, [](const Config&) { return std::string("auto"); }},
+      {"fuse.passthrough", KeyType::kChoice, "auto | read | on | off",
+       "Whether the kernel reads and writes the chunk files of cached files itself: where it can, for reading only, "
+       "also "
+       "below fuse.passthrough_headroom, or not at all.",
+       [](Config& c, std::string_view v) { return set_choice(c.fuse.passthrough, v, kPassthroughs); },
+       [](const Config& c) { return choice_text(c.fuse.passthrough, kPassthroughs); }},
+      {"fuse.passthrough_headroom", KeyType::kShare, "share | auto",
+       "How much room, free or taken by clean files, must be left for a file to be opened for writing through "
+       "passthrough: a percentage of the capacity, or a size; \"auto\" is the larger of 4GiB and 25%.",
+       set_headroom,
+       [](const Config& c) {
+         return c.fuse.passthrough_headroom ? share_text(*c.fuse.passthrough_headroom) : std::string("auto");
+       }},
       {"fuse.io_uring", KeyType::kChoice, "auto | off",
        "Whether requests come from the kernel through io_uring; in this version they do not, whatever is chosen.",
        set_auto_or_off, [](const Config&) { return std::string("auto"); }},

@@ -14,6 +14,8 @@ Status MetaServer::flush_inode(const InodePtr& inode, bool unlinked_too) {
     const std::lock_guard lock(inode->mutex);
     if (!inode->dirty || (inode->unlinked && !unlinked_too)) return {};
   }
+  ASSIGN_OR_RETURN(const bool clean, settle_clean(inode));
+  if (clean) return {};
   bool conflict = false;
   Status flushed = flush_once(inode, false, &conflict);
   if (conflict && follow_rename(inode)) flushed = flush_once(inode, false, &conflict);
@@ -99,18 +101,30 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
   }
   // Before the dirty flag goes, the attributes are the flushed file's.
   if (const Result<consistency::Probe> probe = look(inode); probe) take_over(inode, *probe, changes);
-  if (clean) set_clean(inode, epoch);
+  if (clean) set_clean(inode, epoch, done->leased);
   return {};
 }
 
-void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch) {
+Result<bool> MetaServer::settle_clean(const InodePtr& inode) {
+  uint64_t epoch = 0;
+  {
+    const std::lock_guard lock(inode->mutex);
+    epoch = inode->dirty_epoch;
+  }
+  ASSIGN_OR_RETURN(const Settled settled, storage_.settle(inode->id));
+  if (settled == Settled::kNewer) return false;
+  set_clean(inode, epoch, settled == Settled::kUnchanged);
+  return true;
+}
+
+void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch, bool leased) {
   const Result<ChunkState> state = storage_.stat_file(inode->id);
   {
     const std::lock_guard lock(inode->mutex);
     if (inode->dirty_epoch != epoch) return;  // written meanwhile: mark_dirty() came between
-    inode->dirty = false;
+    inode->dirty = leased;
     scheduler_.remove(inode->id);
-    {
+    if (!leased) {
       const std::lock_guard dirty_lock(dirty_mutex_);
       dirty_.erase(inode->id);
     }
@@ -186,13 +200,36 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
       ++inode->generation;
       note_change(*inode);
     }
-    set_clean(inode, epoch);
+    ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(inode->id));
+    set_clean(inode, epoch, state.leased);
     RETURN_IF_ERROR(refresh(inode, true));
   }
   return {};
 }
 
-Status MetaServer::mark_dirty(InodeId id) {
+evictor::FlushScheduler::Clock::time_point MetaServer::flush_due() const {
+  const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
+  return by_itself ? std::chrono::steady_clock::now() + config_.flush.delay : evictor::FlushScheduler::kNever;
+}
+
+void MetaServer::data_changed(InodeId id) {
+  const InodePtr inode = inodes_.find(id);
+  if (inode == nullptr) return;
+  {
+    const std::lock_guard lock(inode->mutex);
+    ++inode->dirty_epoch;
+    if (inode->unlinked) return;
+  }
+  scheduler_.add(id, flush_due());
+}
+
+void MetaServer::lease_settled(InodeId id) {
+  const InodePtr inode = inodes_.find(id);
+  if (inode == nullptr) return;
+  if (Result<bool> clean = settle_clean(inode); !clean) log(Module::kMeta).warn("{}", clean.error().message());
+}
+
+Status MetaServer::mark_dirty(InodeId id, bool leased) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   bool unlinked = false;
   {
@@ -209,9 +246,7 @@ Status MetaServer::mark_dirty(InodeId id) {
   used(inode);              // from now on the evictor counts on it
   if (unlinked) return {};  // nobody will look for it, neither outside nor after a crash
   RETURN_IF_ERROR(store_inode(inode));
-  const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
-  scheduler_.add(id,
-                 by_itself ? std::chrono::steady_clock::now() + config_.flush.delay : evictor::FlushScheduler::kNever);
+  if (!leased) scheduler_.add(id, flush_due());
   return {};
 }
 

@@ -187,7 +187,7 @@ Result<ExternalRef> MetaServer::ref_of(const InodePtr& inode) {
   return ExternalRef{{}, inode->identity, std::move(fd)};
 }
 
-Attributes MetaServer::attributes_of(const InodePtr& inode) {
+Attributes MetaServer::attributes_of(const InodePtr& inode, bool* leased) {
   std::unique_lock lock(inode->mutex);
   if (!inode->is_file() || (!inode->dirty && inode->writers == 0)) return inode->attributes;
   lock.unlock();
@@ -196,6 +196,7 @@ Attributes MetaServer::attributes_of(const InodePtr& inode) {
   const Result<ChunkState> state = storage_.stat_file(inode->id);
   lock.lock();
   Attributes attributes = inode->attributes;
+  if (leased != nullptr) *leased = state && state->leased;
   if (!state || !state->dirty) return attributes;
   attributes.size = state->size;
   attributes.mtime = state->mtime;
@@ -207,7 +208,9 @@ Attributes MetaServer::attributes_of(const InodePtr& inode) {
 EntryReply MetaServer::entry_of(const InodePtr& inode) {
   EntryReply reply;
   reply.id = inode->id;
-  reply.attributes = attributes_of(inode);
+  bool leased = false;
+  reply.attributes = attributes_of(inode, &leased);
+  if (leased) return reply;  // a store into a mapping changes them, and the kernel does not know
   const std::lock_guard lock(inode->mutex);
   reply.valid_for = freshness_.valid_for(inode->validated_at, std::chrono::steady_clock::now());
   return reply;

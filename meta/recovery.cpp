@@ -56,8 +56,9 @@ Status MetaServer::recover_dirty(InodeId id) {
     take_over(inode, *probe, inode->changes);
     RETURN_IF_ERROR(storage_.settle_expectation(id, probe->version));
   }
+  RETURN_IF_ERROR(storage_.settle(id));
   ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
-  if (!state.dirty) {  // flushed, or never written: only the flag was late
+  if (!state.dirty && !state.leased) {  // flushed, or never written: only the flag was late
     const std::lock_guard lock(inode->mutex);
     inode->dirty = false;
     inode->mtime0 = state.mtime0;
@@ -71,9 +72,7 @@ Status MetaServer::recover_dirty(InodeId id) {
     const std::lock_guard lock(dirty_mutex_);
     dirty_[id] = inode;
   }
-  const bool by_itself = config_.flush.policy != FlushPolicy::kManual;
-  scheduler_.add(id,
-                 by_itself ? std::chrono::steady_clock::now() + config_.flush.delay : evictor::FlushScheduler::kNever);
+  if (state.dirty) scheduler_.add(id, flush_due());
   return {};
 }
 

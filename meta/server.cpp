@@ -31,6 +31,7 @@ Status MetaServer::start() {
 
 Status MetaServer::stop(End end) {
   Status result;
+  storage_.look_at_leases();
   if (end == End::kFlush) {
     const std::vector<InodeId> ids = scheduler_.files();
     scheduler_.expedite(ids);
@@ -67,6 +68,7 @@ Status MetaServer::stop(End end) {
 }
 
 CacheStatus MetaServer::status() {
+  storage_.look_at_leases();
   const SpaceReport space = storage_.space();
   CacheStatus status;
   status.capacity_bytes = space.capacity_bytes;

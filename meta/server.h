@@ -77,7 +77,9 @@ class MetaServer final : public MetaService {
   Result<WorkProgress> evict(InodeId id, bool first, std::chrono::milliseconds limit) override;
   Status pin(InodeId id, bool pinned) override;
   CacheStatus status() override;
-  Status mark_dirty(InodeId id) override;
+  Status mark_dirty(InodeId id, bool leased) override;
+  void data_changed(InodeId id) override;
+  void lease_settled(InodeId id) override;
   Status after_write(InodeId id) override;
   Result<Validator> revalidate(InodeId id) override;
   Result<ExternalRef> locate(InodeId id) override;
@@ -115,7 +117,8 @@ class MetaServer final : public MetaService {
   std::string path_of(const InodePtr& inode);
   Result<ExternalRef> ref_of(const InodePtr& inode);
   // Attributes for an application: the outside's, with size and times of newer data here.
-  Attributes attributes_of(const InodePtr& inode);
+  // `leased`: set if they may change at any time.
+  Attributes attributes_of(const InodePtr& inode, bool* leased = nullptr);
   EntryReply entry_of(const InodePtr& inode);
   // An object just made or changed by us: known, fresh, with one lookup for the client.
   Result<EntryReply> enter(const InodePtr& parent, std::string_view name);
@@ -192,8 +195,12 @@ class MetaServer final : public MetaService {
   Status flush_stages(const InodePtr& inode, bool overwrite, bool* conflict);
   Status commit_flush(const InodePtr& inode, uint64_t epoch);
   Status settle_conflict(const InodePtr& inode, bool gone_outside);
-  // Unless it was written since `epoch`.
-  void set_clean(const InodePtr& inode, uint64_t epoch);
+  // Unless it was written since `epoch`. While it is leased it stays marked, for what comes unseen, and is not due.
+  void set_clean(const InodePtr& inode, uint64_t epoch, bool leased);
+  // True if there is nothing to flush.
+  Result<bool> settle_clean(const InodePtr& inode);
+  // When a file that becomes dirty now is flushed.
+  evictor::FlushScheduler::Clock::time_point flush_due() const;
 
   // --- meta/keep_beside.cpp
   Result<std::string> keep_beside(const InodePtr& inode);

@@ -35,6 +35,7 @@ ChunkFile::ChunkFile(InodeId id, std::string path, SpaceAccount& space, bool aft
 ChunkFile::~ChunkFile() = default;
 
 uint64_t ChunkFile::newer_bytes() const {
+  if (suspect_) return size_;
   uint64_t bytes = dirty_.bytes() + flushing_.bytes();
   if (flushing_.empty() || dirty_.empty()) return bytes;
   for (const Extent& range : dirty_.extents()) bytes -= flushing_.bytes_in(range.begin, range.end);
@@ -42,7 +43,7 @@ uint64_t ChunkFile::newer_bytes() const {
 }
 
 bool ChunkFile::dirty() const {
-  return changed_ || flush_running_ || !dirty_.empty() || !flushing_.empty() || size_ != version_.size ||
+  return changed_ || suspect_ || flush_running_ || !dirty_.empty() || !flushing_.empty() || size_ != version_.size ||
          base_ < version_.size;
 }
 
@@ -86,6 +87,7 @@ ChunkState ChunkFile::state() const {
   state.mtime0 = version_;
   state.present_bytes = exists() ? present_.bytes_in(0, base_) + (size_ - base_) : 0;
   state.dirty_bytes = newer_bytes();
+  state.leased = may_be_written_;
   struct stat found;
   if (exists() && ::fstat(fd_.get(), &found) == 0) {
     state.blocks = static_cast<uint64_t>(found.st_blocks);
@@ -123,19 +125,34 @@ void ChunkFile::account() {
   booked_dirty_ = dirty;
 }
 
+// Under a lease the old bytes stay until the new ones come over them: who reads the chunk file must not see zeros.
 Status ChunkFile::reset(const Validator& version) {
+  stale_ = in_use();
   present_.clear();
   dirty_.clear();
   flushing_.clear();
+  sums.clear();
   version_ = version;
   size_ = base_ = version.size;
   expectation_ = Expectation::kNothing;
-  changed_ = false;
+  changed_ = suspect_ = false;
   complete_reported = false;
   if (!exists()) return {};
   RETURN_IF_ERROR(log(Record::of_version(RecordType::kReset, version)));
-  if (::ftruncate(fd_.get(), 0) != 0 || ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
-    return fail_errno("chunk file {}.chunk", path_);
+  if (!stale_) {
+    may_be_written_ = ever_leased_ = lease_in_log_ = false;
+    if (::ftruncate(fd_.get(), 0) != 0 || ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
+      return fail_errno("chunk file {}.chunk", path_);
+    }
+  } else {
+    ASSIGN_OR_RETURN(const uint64_t on_disk, size_on_disk());
+    if (on_disk > size_ && ::ftruncate(fd_.get(), static_cast<off_t>(size_)) != 0) {
+      return fail_errno("chunk file {}.chunk", path_);
+    }
+    if (may_be_written_) {
+      ASSIGN_OR_RETURN(noticed_mtime_, mtime_on_disk());
+      RETURN_IF_ERROR(log(lease_record(false)));
+    }
   }
   account();
   return {};
@@ -159,16 +176,32 @@ Status ChunkFile::create(const Identity& external) {
 }
 
 Status ChunkFile::add_present(Extent range, const char* data) {
-  const bool keep_mtime = dirty();
+  const bool keep_mtime = dirty() && !may_be_written_;  // there it would hide a write
   FileTime mtime;
   if (keep_mtime) {
     ASSIGN_OR_RETURN(mtime, mtime_on_disk());
   }
-  if (data != nullptr) RETURN_IF_ERROR(pwrite_full(fd_.get(), data, range.size(), range.begin));
+  if (data != nullptr) {
+    RETURN_IF_ERROR(pwrite_full(fd_.get(), data, range.size(), range.begin));
+  } else if (stale_) {
+    RETURN_IF_ERROR(replace_by_hole(range));
+  }
   if (keep_mtime) RETURN_IF_ERROR(set_mtime(mtime));
   RETURN_IF_ERROR(log(Record::of_range(RecordType::kPresent, range)));
   present_.add(range.begin, range.end);
   account();
+  return {};
+}
+
+// Of bytes that are stale here and a hole outside.
+Status ChunkFile::replace_by_hole(Extent range) {
+  ASSIGN_OR_RETURN(const uint64_t on_disk, size_on_disk());
+  const bool shorter = on_disk < range.end;
+  if (::fallocate(fd_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(range.begin),
+                  static_cast<off_t>(range.size())) != 0 ||
+      (shorter && ::ftruncate(fd_.get(), static_cast<off_t>(range.end)) != 0)) {
+    return fail_errno("chunk file {}.chunk", path_);
+  }
   return {};
 }
 
@@ -214,11 +247,13 @@ Status ChunkFile::set_size(uint64_t size) {
   present_.remove(size, kNoEnd);
   dirty_.remove(size, kNoEnd);
   flushing_.remove(size, kNoEnd);
+  sums.forget({size, kNoEnd});
   account();
   return {};
 }
 
 Result<uint64_t> ChunkFile::punch_clean(uint64_t bytes) {
+  if (in_use() || suspect_ || flush_compares_) return uint64_t{0};
   ExtentSet clean;
   Extent present;
   for (uint64_t offset = 0; present_.next(offset, &present) && present.begin < base_; offset = present.end) {
@@ -259,6 +294,7 @@ Status ChunkFile::remove(const Validator& version) {
     if (::unlink((path_ + ".map").c_str()) != 0 && errno != ENOENT) return fail_errno("extent log {}.map", path_);
     fd_.reset();
     log_.close();
+    may_be_written_ = ever_leased_ = lease_in_log_ = false;
   }
   RETURN_IF_ERROR(reset(version));
   account();
@@ -284,6 +320,12 @@ Result<FileTime> ChunkFile::mtime_on_disk() const {
   struct stat found;
   if (::fstat(fd_.get(), &found) != 0) return fail_errno("chunk file {}.chunk", path_);
   return FileTime::of(found.st_mtim);
+}
+
+Result<uint64_t> ChunkFile::size_on_disk() const {
+  struct stat found;
+  if (::fstat(fd_.get(), &found) != 0) return fail_errno("chunk file {}.chunk", path_);
+  return static_cast<uint64_t>(found.st_size);
 }
 
 Status ChunkFile::set_mtime(FileTime mtime) {

@@ -17,9 +17,11 @@
 //   a fetch                          the data, then kPresent
 //   a drop                           kAbsent, then the hole
 //   a flush                          kExpect, external data, external sync, then kClean and kFlushed
+//   a write lease                    kLeased; while it stands, another mtime means that every byte may be newer
 // After a power cut only records before the last sync count for what was added (see apply()).
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -30,6 +32,7 @@
 
 #include "core/protocol/storage_service.h"
 #include "core/unique_fd.h"
+#include "storage/block_sums.h"
 #include "storage/extent_log.h"
 #include "storage/extent_set.h"
 #include "storage/space_account.h"
@@ -63,6 +66,10 @@ class ChunkFile {
   uint64_t base() const { return base_; }
   const Validator& version() const { return version_; }
   const ExtentSet& dirty_extents() const { return dirty_; }
+  // Whether all of it is dirty, or being flushed.
+  bool is_newer(Extent range) const {
+    return dirty_.contains(range.begin, range.end) || flushing_.contains(range.begin, range.end);
+  }
   Expectation expectation() const { return expectation_; }
   // Whether an own change, under way or cut short by a crash, may have made the external file what it is `now`.
   bool explains(const Validator& now) const;
@@ -104,11 +111,33 @@ class ChunkFile {
     uint64_t base = 0;  // truncate the external file to this first, if it is longer
     uint64_t size = 0;  // and then set its size
     uint64_t external_size = 0;
+    bool compare = false;  // bytes outside the extents may be newer, too
+    bool shared = false;   // applications may be writing
   };
   FlushPlan begin_flush();
   Status commit_flush(const Validator& version);
   void abort_flush();
   bool flushing() const { return flush_running_; }
+
+  // --- leases (storage/chunk_file_lease.cpp); the caller holds `mutex` exclusively.
+  // Counts one more holder; with `writes` one that may write. The chunk file exists and is complete.
+  Status begin_lease(bool writes);
+  void end_lease();
+  // Looks whether somebody wrote. Before anything that depends on size, times or dirtiness.
+  Status notice();
+  // Not dirty, and only an announced write can make it so.
+  bool clean() const { return !dirty() && !may_be_written_ && writers_pending == 0; }
+  // Something was written through a lease, and which bytes is not known.
+  bool suspect() const { return suspect_ || flush_compares_; }
+  // Whether a write lease is out, or what is left of one. May be asked without the lock.
+  bool may_be_written() const { return may_be_written_; }
+  // Somebody else has the chunk file open or mapped: no byte may be taken out of it.
+  bool in_use() const;
+  // Nobody can write any more: takes note of it, and of what was written last.
+  Status settle();
+  // True once after a change through a lease: the metadata server must hear of it.
+  bool take_report();
+  BlockSums sums;
 
   // --- opens, writers on their way through mark_dirty(), and fetches, guarded by `fetch_mutex` (taken alone, or
   // before `mutex`, never after it).
@@ -133,6 +162,11 @@ class ChunkFile {
   FlushPlan flush_plan;
 
  private:
+  // --- storage/chunk_file_lease.cpp
+  bool alone() const;
+  Record lease_record(bool suspect) const;
+  void recover_lease(FileTime mtime, uint64_t on_disk);
+
   // --- storage/chunk_file_log.cpp
   void apply(const Record& record, bool trusted);
   std::vector<Record> snapshot() const;
@@ -146,6 +180,8 @@ class ChunkFile {
   // Books the change of allocated and dirty bytes since the last call.
   void account();
   Result<FileTime> mtime_on_disk() const;
+  Result<uint64_t> size_on_disk() const;
+  Status replace_by_hole(Extent range);
 
   const InodeId id_;
   const std::string path_;
@@ -163,7 +199,18 @@ class ChunkFile {
   bool changed_ = false;
   bool flush_running_ = false;
   uint64_t flush_low_ = 0;  // smallest size since the flush began
+  bool flush_compares_ = false;
   bool directory_synced_ = false;
+
+  int leases_ = 0;
+  bool ever_leased_ = false;
+  std::atomic<bool> may_be_written_{false};
+  FileTime noticed_mtime_;       // of the chunk file at the last look
+  bool suspect_ = false;         // was written through a lease since the last flush began
+  bool change_reported_ = true;  // nothing to report
+  bool lease_in_log_ = false;    // and its end is not
+  uint64_t leased_size_ = 0;     // as the log has it
+  bool stale_ = false;           // bytes that are not present are no zeros
   uint64_t booked_used_ = 0, booked_dirty_ = 0;
 };
 

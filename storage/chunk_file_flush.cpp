@@ -12,7 +12,10 @@ ChunkFile::FlushPlan ChunkFile::begin_flush() {
   flushing_ = std::move(dirty_);
   dirty_.clear();
   changed_ = false;
-  return {flushing_.extents(), base_, size_, 0};
+  flush_compares_ = suspect_;
+  suspect_ = false;
+  if (may_be_written_) change_reported_ = false;  // of what comes from now on
+  return {flushing_.extents(), base_, size_, 0, flush_compares_, may_be_written_};
 }
 
 Status ChunkFile::commit_flush(const Validator& version) {
@@ -29,13 +32,18 @@ Status ChunkFile::commit_flush(const Validator& version) {
   records.push_back(Record::of_number(RecordType::kBase, new_base));
   records.push_back(Record::of_version(RecordType::kFlushed, version));
   if (changed_) records.push_back(Record::of_number(RecordType::kSize, size_));
+  const bool leased = may_be_written_ || suspect_;
+  if (lease_in_log_) {
+    records.push_back(leased ? lease_record(suspect_) : Record::of_number(RecordType::kLeaseEnd, 0));
+  }
   RETURN_IF_ERROR(log(records));
+  lease_in_log_ = lease_in_log_ && leased;
   if (new_base > base_) present_.add(base_, new_base);
   base_ = new_base;
   version_ = version;
   expectation_ = Expectation::kNothing;
   flushing_.clear();
-  flush_running_ = false;
+  flush_running_ = flush_compares_ = false;
   account();
   return {};
 }
@@ -43,8 +51,10 @@ Status ChunkFile::commit_flush(const Validator& version) {
 void ChunkFile::abort_flush() {
   dirty_.add(flushing_);
   flushing_.clear();
+  sums.clear();  // what the outside has now is not known
   changed_ = true;
-  flush_running_ = false;
+  suspect_ = suspect_ || flush_compares_;
+  flush_running_ = flush_compares_ = false;
   account();
 }
 

@@ -34,6 +34,7 @@ Status ChunkFile::load() {
   struct stat found;
   if (::fstat(fd_.get(), &found) != 0) return fail_errno("chunk file {}.chunk", path_);
   const auto on_disk = static_cast<uint64_t>(found.st_size);
+  recover_lease(FileTime::of(found.st_mtim), on_disk);
   if (on_disk != size_) {
     // Longer: a write whose record is missing, so nobody was told that it happened. Shorter: an extension without data,
     // or, after a power cut, bytes that are gone and must come from outside again.
@@ -64,7 +65,7 @@ void ChunkFile::apply(const Record& record, bool trusted) {
       version_ = record.version();
       size_ = base_ = version_.size;
       expectation_ = Expectation::kNothing;
-      changed_ = false;
+      changed_ = lease_in_log_ = false;
       return;
     case RecordType::kPresent:
       if (trusted) present_.add(range.begin, range.end);
@@ -118,6 +119,14 @@ void ChunkFile::apply(const Record& record, bool trusted) {
       return;
     case RecordType::kSynced:
       return;
+    case RecordType::kLeased:
+      lease_in_log_ = true;
+      noticed_mtime_ = record.lease_mtime();
+      leased_size_ = record.lease_size();
+      return;
+    case RecordType::kLeaseEnd:
+      lease_in_log_ = false;
+      return;
   }
 }
 
@@ -136,6 +145,7 @@ std::vector<Record> ChunkFile::snapshot() const {
   if (expectation_ != Expectation::kNothing) {
     records.push_back(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_)));
   }
+  if (lease_in_log_) records.push_back(lease_record(suspect_ || flush_compares_));
   records.push_back(Record::of_number(RecordType::kSynced, 0));
   return records;
 }

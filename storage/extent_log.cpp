@@ -67,6 +67,16 @@ Record Record::of_identity(const Identity& identity) {
   return sealed(record);
 }
 
+Record Record::of_lease(FileTime mtime, uint64_t size) {
+  Record record = make(RecordType::kLeased);
+  record.value[0] = static_cast<uint64_t>(mtime.seconds);
+  record.value[1] = static_cast<uint64_t>(mtime.nanoseconds);
+  record.value[2] = size;
+  return sealed(record);
+}
+
+FileTime Record::lease_mtime() const { return {static_cast<int64_t>(value[0]), static_cast<int32_t>(value[1])}; }
+
 Validator Record::version() const {
   const auto mtime_ns = static_cast<int32_t>(value[2] >> 32);
   const auto ctime_ns = static_cast<int32_t>(value[2] & 0xffffffff);
@@ -92,7 +102,7 @@ Status ExtentLog::open(const std::string& path, const std::function<void(const R
   for (const Record& record : records) {
     if (record.checksum != checksum_of(record)) break;
     if (record.type < static_cast<uint32_t>(RecordType::kReset) ||
-        record.type > static_cast<uint32_t>(RecordType::kSynced)) {
+        record.type > static_cast<uint32_t>(RecordType::kLeaseEnd)) {
       return fail(EIO, "extent log {}: written by a newer version", path);
     }
     replay(record);

@@ -35,6 +35,8 @@ enum class RecordType : uint32_t {
   kIdentity = 11,  // the external object
   kBase = 12,      // number: absent bytes up to here are the outside's again, after a flush
   kSynced = 13,    // data and log up to here are on disk
+  kLeased = 14,    // mtime, size: from here on applications may write into the chunk file, which is like this
+  kLeaseEnd = 15,  // nobody has, and nobody can any more
 };
 
 // What an own change outside will alter, if a crash cuts it short: attributes (and with them ctime), data, or mtime.
@@ -49,11 +51,14 @@ struct Record {
   static Record of_version(RecordType type, const Validator& version);
   static Record of_number(RecordType type, uint64_t number);
   static Record of_identity(const Identity& identity);
+  static Record of_lease(FileTime mtime, uint64_t size);
 
   RecordType kind() const { return static_cast<RecordType>(type); }
   Extent range() const { return {value[0], value[1]}; }
   Validator version() const;
   Identity identity() const;
+  FileTime lease_mtime() const;
+  uint64_t lease_size() const { return value[2]; }
 };
 static_assert(sizeof(Record) == 48);
 

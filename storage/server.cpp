@@ -7,17 +7,25 @@
 #include <filesystem>
 
 #include "core/log.h"
+#include "storage/lease_probe.h"
 
 namespace forebay::storage {
 
 StorageServer::StorageServer(Options options, const consistency::ExternalTree& external)
-    : options_(std::move(options)), external_(external), fetcher_(*this) {}
+    : options_(std::move(options)),
+      external_(external),
+      fetcher_(*this),
+      lease_watch_([this](ChunkFile& file) { return watch_lease(file); }) {}
 
 StorageServer::~StorageServer() { stop(); }
 
 Status StorageServer::open() {
   const std::string& directory = options_.target_directory;
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("target {}", directory);
+  if (const Status probed = probe_leases(directory); !probed) {
+    if (probed.error().code != ENOTSUP) return probed;
+    no_write_leases_ = probed.error().context;
+  }
   RETURN_IF_ERROR(space_.open(directory, options_.capacity_bytes));
   if (space_.after_power_cut()) {
     log(Module::kStorage)
@@ -34,9 +42,13 @@ Status StorageServer::open() {
 void StorageServer::start(MetaService& meta) {
   meta_ = &meta;
   fetcher_.start(options_.fetch.streams);
+  lease_watch_.start();
 }
 
-void StorageServer::stop() { fetcher_.stop(); }
+void StorageServer::stop() {
+  fetcher_.stop();
+  lease_watch_.stop();
+}
 
 void StorageServer::end_in_order() {
   UniqueFd fd(::open(options_.target_directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -60,6 +72,7 @@ Result<StorageServer::FilePtr> StorageServer::get(InodeId id) {
     return Failure(std::move(loaded).error());
   }
   known = file;
+  if (file->may_be_written()) lease_watch_.add(file);  // a mapping that has outlived our last run
   shard.recent.push_back(file);
   if (shard.recent.size() > kRecentPerShard) {
     const InodeId oldest = shard.recent.front()->id();

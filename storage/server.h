@@ -13,6 +13,7 @@
 #include "core/protocol/storage_service.h"
 #include "storage/chunk_file.h"
 #include "storage/fetcher.h"
+#include "storage/lease_watch.h"
 #include "storage/space_account.h"
 
 namespace forebay::storage {
@@ -25,6 +26,9 @@ class StorageServer final : public StorageService {
     uint64_t high_watermark_bytes = 0;  // above it the metadata server is told to evict in the background
     Config::Fetch fetch;
     uint64_t chunk_size_bytes = 0;
+    // Room that must be left before somebody may write unchecked: free, or clean and droppable.
+    uint64_t lease_headroom_bytes = 0;
+    uint64_t most_dirty_bytes = UINT64_MAX;  // with more, nobody gets a lease to write
   };
 
   StorageServer(Options options, const consistency::ExternalTree& external);
@@ -63,7 +67,14 @@ class StorageServer final : public StorageService {
   Result<uint64_t> drop(InodeId id, uint64_t bytes) override;
   Status discard(InodeId id) override;
   Status revert(InodeId id, const Validator& version) override;
+  Result<UniqueFd> lease(const LeaseRequest& request) override;
+  void end_lease(InodeId id) override;
+  Result<Settled> settle(InodeId id) override;
+  void look_at_leases() override;
   SpaceReport space() override;
+
+  // Why nobody gets a write lease here; empty if they do.
+  const std::string& no_write_leases() const { return no_write_leases_; }
 
  private:
   using FilePtr = std::shared_ptr<ChunkFile>;
@@ -75,6 +86,16 @@ class StorageServer final : public StorageService {
   void recount();
   // Space for an operation: at once, or after eviction. ENOSPC or what stopped the eviction.
   Result<Reservation> reserve(InodeId id, uint64_t bytes);
+
+  // --- storage/ops/lease.cpp
+  // Takes note of what was written through leases. Before anything that depends on the file's state; cheap when none is
+  // out.
+  void see(ChunkFile& file);
+  bool watch_lease(ChunkFile& file);
+  Status prepare_writes(ChunkFile& file, const LeaseRequest& request);
+  Status begin_lease(ChunkFile& file, bool writes);
+  // Sums of the clean blocks; the caller holds the file's mutex exclusively. EAGAIN when there are too many.
+  Status sum_clean_blocks(ChunkFile& file);
 
   // --- storage/ops/write.cpp
   // Runs a change of the file's data or size: marks it dirty first, makes the chunk file. `change` runs with the file
@@ -91,18 +112,24 @@ class StorageServer final : public StorageService {
   Result<std::shared_ptr<Source>> source_of(ChunkFile& file, const ExternalRef* ref = nullptr);
   Status restart(ChunkFile& file);
   void finish_if_complete(ChunkFile& file);
+  // Who holds a lease reads without asking: after a reset the new bytes come by themselves.
+  void refill(const FilePtr& file);
   Result<size_t> read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer);
 
   // --- storage/ops/flush.cpp
   void end_flush(ChunkFile& file);
   Status copy_present(InodeId id, int external_fd);
   Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan);
+  static Status wait_for_writers(ChunkFile& file);
+  static Result<std::vector<Extent>> find_changed(ChunkFile& file, const ChunkFile::FlushPlan& plan);
 
   Options options_;
   const consistency::ExternalTree& external_;
   MetaService* meta_ = nullptr;
   SpaceAccount space_;
   Fetcher fetcher_;
+  LeaseWatch lease_watch_;
+  std::string no_write_leases_;
 
   // Files in use, by shards so that opens of different files do not wait for each other. `recent` keeps the last few
   // closed ones, because programs open the same file again.

@@ -1,4 +1,8 @@
 // init: what we ask of the kernel.
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
 #include "cachefs/ops.h"
 #include "cachefs/session.h"
 #include "core/log.h"
@@ -12,6 +16,22 @@ void want(fuse_conn_info* connection, unsigned capability, const char* name) {
   } else {
     log(Module::kCachefs).info("this kernel has no {}", name);
   }
+}
+
+void want_passthrough([[maybe_unused]] fuse_conn_info* connection, Session& session) {
+  BackingTable& backing = session.backing;
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+  if ((connection->capable & FUSE_CAP_PASSTHROUGH) == 0) return backing.disable("this kernel has none");
+  if (::geteuid() != 0) return backing.disable("the kernel gives it to root alone");
+  connection->want |= FUSE_CAP_PASSTHROUGH;
+  // Of an overlay and us only one can lie over the other: in a container the cache directory may be on one.
+  struct statfs disk = {};
+  const bool stacked =
+      ::statfs(session.options.caches.front().c_str(), &disk) == 0 && disk.f_type == OVERLAYFS_SUPER_MAGIC;
+  connection->max_backing_stack_depth = stacked ? FUSE_BACKING_STACKED_OVER : FUSE_BACKING_STACKED_UNDER;
+#else
+  backing.disable("this libfuse has none");
+#endif
 }
 
 }  // namespace
@@ -37,7 +57,9 @@ void init(void* userdata, fuse_conn_info* connection) {
 #else
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_HANDLE_KILLPRIV_V2);
 #endif
-  static_cast<Session*>(userdata)->kernel_strips = (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) == 0;
+  Session& session = *static_cast<Session*>(userdata);
+  want_passthrough(connection, session);
+  session.kernel_strips = (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) == 0;
   constexpr unsigned kRequestBytes = 1 << 20;
   connection->max_write = kRequestBytes;
   connection->max_readahead = kRequestBytes;

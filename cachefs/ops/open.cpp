@@ -9,32 +9,37 @@
 namespace forebay::cachefs::ops {
 namespace {
 
-// What the application gets: a handle over the kernel's page cache, which stays valid across opens while the copy does.
-void set_handle(Session& session, const Caller& caller, InodeId id, const OpenReply& reply, fuse_file_info* info) {
+// What the application gets. Over the kernel's page cache, that stays valid across opens while the copy does.
+void set_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& reply, fuse_file_info* info) {
+  Session& session = session_of(request);
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
+  handle->access = session.backing.open(request, id, info);
   handle->opener = caller;
   handle->seen_by_close = session.meta.flush_failures(id);
   handle->seen_by_fsync = handle->seen_by_close.load();
-  info->fh = reinterpret_cast<uint64_t>(handle.release());
-  info->keep_cache = reply.keep_pages ? 1 : 0;
+  // Other opens empty it: it would not see what goes past it.
+  info->keep_cache = handle->access == Access::kCached && reply.keep_pages ? 1 : 0;
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 12)
   info->noflush = (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;  // its close has nothing to bring out or to report
 #endif
+  info->fh = reinterpret_cast<uint64_t>(handle.release());
 }
 
-void drop_handle(Session& session, InodeId id, fuse_file_info* info) {
+// `request` is null when it has been answered, in vain.
+void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_info* info) {
   const std::unique_ptr<FileHandle> handle(&handle_of(info));
+  session.backing.release(request, id, handle->access);
   session.meta.release(id, handle->flags);
 }
 
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& reply, fuse_file_info* info) {
   if (!reply) return reply_error(request, reply.error());
   Session& session = session_of(request);
-  set_handle(session, caller, reply->entry.id, reply->open, info);
+  set_handle(request, caller, reply->entry.id, reply->open, info);
   const fuse_entry_param param = entry_param_of(reply->entry);
   if (fuse_reply_create(request, &param, info) == -ENOENT) {
-    drop_handle(session, reply->entry.id, info);
+    drop_handle(session, nullptr, reply->entry.id, info);
     session.meta.forget(reply->entry.id, 1);
   }
 }
@@ -51,8 +56,8 @@ void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
     (void)session.meta.strip_privileges(caller, inode, info->kill_suidgid != 0);
   }
 #endif
-  set_handle(session, caller, inode, *reply, info);
-  if (fuse_reply_open(request, info) == -ENOENT) drop_handle(session, inode, info);
+  set_handle(request, caller, inode, *reply, info);
+  if (fuse_reply_open(request, info) == -ENOENT) drop_handle(session, nullptr, inode, info);
 }
 
 void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
@@ -68,7 +73,7 @@ void tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info*
 }
 
 void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
-  drop_handle(session_of(request), inode, info);
+  drop_handle(session_of(request), request, inode, info);
   fuse_reply_err(request, 0);
 }
 

@@ -13,7 +13,13 @@ void reply_synced(fuse_req_t request, InodeId inode, const Status& done, std::at
 }  // namespace
 
 void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
-  reply_synced(request, inode, session_of(request).meta.close(inode), handle_of(info).seen_by_close);
+  Session& session = session_of(request);
+  Status closed = session.meta.close(inode);
+  if (closed && handle_of(info).access == Access::kPassthrough) {
+    (void)session.storage.stat_file(inode);    // counts what was written past us
+    closed = session.meta.after_write(inode);  // and who wrote it waits here for what has become too much
+  }
+  reply_synced(request, inode, closed, handle_of(info).seen_by_close);
 }
 
 void fsync(fuse_req_t request, fuse_ino_t inode, int, fuse_file_info* info) {

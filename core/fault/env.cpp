@@ -24,6 +24,8 @@ std::string_view name_of(Fault fault) {
       return "evict-dirty";
     case Fault::kIgnoreConflict:
       return "ignore-conflict";
+    case Fault::kTrustLeases:
+      return "trust-leases";
   }
   return "";
 }

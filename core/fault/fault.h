@@ -13,6 +13,7 @@ enum class Fault {
   kSkipValidation,  // "skip-validation": a changed external file counts as unchanged
   kEvictDirty,      // "evict-dirty": the evictor takes dirty data for clean
   kIgnoreConflict,  // "ignore-conflict": a flush overwrites what the outside changed
+  kTrustLeases,     // "trust-leases": who holds a write lease is taken to write nothing
 };
 
 // Whether the safety is taken out. Thread safe, constant over the life of the process.

@@ -151,8 +151,12 @@ class MetaService {
   virtual CacheStatus status() = 0;
 
   // --- from storage servers
-  // The first write to a clean file is about to happen. On return the dirty flag is in the database.
-  virtual Status mark_dirty(InodeId id) = 0;
+  // The first write to a clean file is about to happen. On return the dirty flag is in the database. `leased`: it may
+  // happen, unseen; data_changed() tells when it did.
+  virtual Status mark_dirty(InodeId id, bool leased) = 0;
+  virtual void data_changed(InodeId id) = 0;
+  // Nobody can write to the file unseen any more.
+  virtual void lease_settled(InodeId id) = 0;
   // A write went through; the policy may want it outside at once (write-through), or the writer slowed (max_dirty).
   virtual Status after_write(InodeId id) = 0;
   // The external file is not what it was when its fetch began: look again, and say what it is now.

@@ -27,6 +27,7 @@ struct ChunkState {
   bool exists = false;         // there is a chunk file
   bool complete = false;       // all of it is present: the paper's caching flag
   bool dirty = false;          // data or size are newer than outside
+  bool leased = false;         // a write lease is out, or a mapping made under one: it may change at any time
 };
 
 // Stage one of a fetch (paper 4.2, CachingFile): tells the target about a file, before anything moves.
@@ -58,10 +59,20 @@ struct FlushBeginReply {
 };
 
 struct FlushCommitReply {
-  Validator version;   // the outside after the flush: the new mtime0
-  FileTime ctime;      // as in ChunkState: what applications go on seeing, though the flush changed the external ctime
-  bool clean = false;  // nothing was written meanwhile
+  Validator version;    // the outside after the flush: the new mtime0
+  FileTime ctime;       // as in ChunkState: what applications go on seeing, though the flush changed the external ctime
+  bool clean = false;   // nothing was written meanwhile
+  bool leased = false;  // as in ChunkState
 };
+
+// A lease: its holder reads (and writes) the chunk file itself, and tells nobody.
+struct LeaseRequest {
+  InodeId id = 0;
+  bool writes = false;
+  bool paced = false;  // the holder brings its writes to write(), and only maps the file: room is no condition
+};
+
+enum class Settled { kNewer, kUnchanged, kClean };
 
 // Space of all targets of a server, in bytes.
 struct SpaceReport {
@@ -150,6 +161,18 @@ class StorageService {
   virtual Status discard(InodeId id) = 0;
   // The same for its dirty data only: the outside has won.
   virtual Status revert(InodeId id, const Validator& version) = 0;
+
+  // Lends the chunk file of a file that was made known by caching_file(); ended by end_lease(). It is taken from no
+  // holder, and while it stands no byte leaves the chunk file. EAGAIN when the file is not all here, when there is too
+  // little room to let somebody write unchecked, or too much to compare afterwards; ENOTSUP when the target's file
+  // system does not tell enough of writes (for those only).
+  virtual Result<UniqueFd> lease(const LeaseRequest& request) = 0;
+  virtual void end_lease(InodeId id) = 0;
+  // Whether there is anything to flush; and if not, whether the next write will be announced by mark_dirty(), because
+  // nobody can write to the file unseen any more, or by data_changed().
+  virtual Result<Settled> settle(InodeId id) = 0;
+  // Looks at all files with write leases: what was changed is reported by data_changed().
+  virtual void look_at_leases() = 0;
 
   virtual SpaceReport space() = 0;
 };

@@ -78,6 +78,7 @@ std::vector<InodeId> MetaServer::dirty_below(const InodePtr& top) {
 
 Result<WorkProgress> MetaServer::flush(InodeId id, bool first, std::chrono::milliseconds limit) {
   ASSIGN_OR_RETURN(const InodePtr top, inodes_.get(id));
+  if (first) storage_.look_at_leases();
   std::vector<InodeId> ids = dirty_below(top);
   if (first) {
     {

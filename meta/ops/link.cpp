@@ -37,7 +37,7 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
     dirty = inode->dirty;
   }
   if (was_unlinked && dirty) {
-    RETURN_IF_ERROR(mark_dirty(id));
+    RETURN_IF_ERROR(mark_dirty(id, false));
   } else if (stored) {
     RETURN_IF_ERROR(store_inode(inode));
   }

@@ -174,9 +174,15 @@ void MetaServer::release(InodeId id, int flags) {
   {
     const std::lock_guard open_lock(inode->open_mutex);
     storage_.close_file(id);
+    bool maybe_clean = false;
+    {
+      const std::lock_guard lock(inode->mutex);
+      if (writes(flags)) --inode->writers;
+      if (--inode->opens > 0) return;
+      maybe_clean = inode->dirty && !inode->unlinked;
+    }
+    if (maybe_clean) lease_settled(id);  // it was open for writing, and was not written
     const std::lock_guard lock(inode->mutex);
-    if (writes(flags)) --inode->writers;
-    if (--inode->opens > 0) return;
     discard = inode->unlinked && inode->lookups == 0;
     drop_copy = inode->drop_on_release && !inode->dirty && !inode->unlinked;
     inode->drop_on_release = false;

@@ -6,6 +6,7 @@ namespace forebay::storage {
 
 Result<uint64_t> StorageServer::drop(InodeId id, uint64_t bytes) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  see(*file);
   bool open = false;
   {
     const std::lock_guard lock(file->fetch_mutex);
@@ -16,7 +17,7 @@ Result<uint64_t> StorageServer::drop(InodeId id, uint64_t bytes) {
 
   const std::lock_guard fetch_lock(file->fetch_mutex);
   const std::unique_lock lock(file->mutex);
-  if (!file->exists()) return uint64_t{0};
+  if (!file->exists() || file->in_use()) return uint64_t{0};
   if (file->opens == 0 && file->in_flight.empty() && file->writers_pending == 0 &&
       (!file->dirty() || fault_armed(Fault::kEvictDirty))) {
     const uint64_t used = file->state().blocks * 512;
@@ -38,10 +39,14 @@ Status StorageServer::discard(InodeId id) {
 
 Status StorageServer::revert(InodeId id, const Validator& version) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
-  const std::unique_lock lock(file->mutex);
-  if (file->flushing()) file->abort_flush();
-  file->dirty_known = file->writers_pending > 0;
-  return file->reset(version);
+  {
+    const std::unique_lock lock(file->mutex);
+    if (file->flushing()) file->abort_flush();
+    RETURN_IF_ERROR(file->reset(version));
+    file->dirty_known = file->writers_pending > 0 || file->may_be_written();
+  }
+  refill(file);
+  return {};
 }
 
 }  // namespace forebay::storage

@@ -148,6 +148,14 @@ Status StorageServer::restart(ChunkFile& file) {
   return file.reset(version);
 }
 
+void StorageServer::refill(const FilePtr& file) {
+  {
+    const std::shared_lock lock(file->mutex);
+    if (!file->in_use()) return;
+  }
+  fetcher_.enqueue(file);
+}
+
 void StorageServer::finish_if_complete(ChunkFile& file) {
   {
     const std::unique_lock lock(file.mutex);

@@ -52,6 +52,8 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
   FlushBeginReply reply;
   {
     const std::unique_lock lock(file->mutex);
+    RETURN_IF_ERROR(file->settle());
+    RETURN_IF_ERROR(file->notice());
     const Validator& version = file->version();
     // A crash in the middle of an own change leaves the outside changed by us: that is no conflict.
     const bool known = before.version == version || file->explains(before.version);
@@ -91,12 +93,53 @@ Status StorageServer::flush_move(InodeId id) {
   return moved;
 }
 
+// Writes that began before flush_begin() looked at the file are over after this, and each later one changes its mtime:
+// fdatasync(2) makes the kernel see the next store into any page, fchmod(2) waits for the calls under way.
+Status StorageServer::wait_for_writers(ChunkFile& file) {
+  if (::fdatasync(file.fd()) != 0 || ::fchmod(file.fd(), 0600) != 0) {
+    return fail_errno("chunk file of inode {}", file.id());
+  }
+  return {};
+}
+
+// The plan's extents, and the blocks that are no more what the outside has.
+Result<std::vector<Extent>> StorageServer::find_changed(ChunkFile& file, const ChunkFile::FlushPlan& plan) {
+  constexpr uint64_t kBlock = BlockSums::kBlockBytes;
+  ExtentSet changed;
+  for (const Extent& extent : plan.extents) changed.add(extent.begin, extent.end);
+  const std::span<char> buffer = thread_buffer(kBlock);
+  for (uint64_t at = 0; at < plan.size; at += kBlock) {
+    const std::shared_lock lock(file.mutex);
+    const off_t data = ::lseek(file.fd(), static_cast<off_t>(at), SEEK_DATA);
+    if (data < 0) break;  // all the rest is a hole
+    at = static_cast<uint64_t>(data) / kBlock * kBlock;
+    const uint64_t end = std::min({at + kBlock, plan.size, file.size()});
+    if (at >= end || changed.contains(at, end)) continue;
+    ASSIGN_OR_RETURN(const size_t bytes, pread_full(file.fd(), buffer.data(), end - at, at));
+    if (file.sums.matches(at / kBlock, buffer.first(bytes))) continue;
+    // What is not here is as outside.
+    ExtentSet here;
+    here.add(at, end);
+    for (const Extent& gap : file.missing(at, end)) here.remove(gap.begin, gap.end);
+    changed.add(here);
+  }
+  return changed.extents();
+}
+
 Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan) {
   const int fd = file.flush_fd.get();
+  if (plan.shared) RETURN_IF_ERROR(wait_for_writers(file));
   RETURN_IF_ERROR(set_external_size(fd, plan, plan.external_size));
   if (fault_armed(Fault::kSkipFlush)) return {};
+  std::vector<Extent> extents = plan.extents;
+  if (plan.compare) {
+    ASSIGN_OR_RETURN(extents, find_changed(file, plan));
+  }
+  // Worth it where a later lease may need them.
+  constexpr uint64_t kLargeBytes = 64 << 20;
+  const bool keep_sums = plan.compare || plan.shared || plan.size > kLargeBytes;
   const std::span<char> buffer = thread_buffer(kBlockBytes);
-  for (const Extent& extent : plan.extents) {
+  for (const Extent& extent : extents) {
     for (uint64_t at = extent.begin; at < extent.end;) {
       uint64_t data = at, end = std::min(extent.end, at + kBlockBytes);
       size_t bytes = 0;
@@ -115,6 +158,11 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
       RETURN_IF_ERROR(punch_outside(fd, {at, data}, plan.base));
       RETURN_IF_ERROR(pwrite_full(fd, buffer.data(), bytes, data));
       flushed_bytes_ += bytes;
+      {
+        const std::unique_lock lock(file.mutex);
+        file.sums.forget({at, end});
+        if (keep_sums) file.sums.set(data, buffer.first(bytes), plan.size);
+      }
       at = end;
     }
   }
@@ -126,9 +174,11 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
 Result<FlushCommitReply> StorageServer::flush_commit(InodeId id) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   FlushCommitReply reply;
+  bool report = false;
   {
     const std::unique_lock lock(file->mutex);
     if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
+    RETURN_IF_ERROR(file->notice());
     const int fd = file->flush_fd.get();
     struct stat ours;
     if (::fstat(file->fd(), &ours) != 0) return fail_errno("chunk file of inode {}", id);
@@ -139,9 +189,12 @@ Result<FlushCommitReply> StorageServer::flush_commit(InodeId id) {
     reply.version = after.version;
     reply.ctime = file->changed_at;
     reply.clean = !file->dirty() && file->writers_pending == 0;
-    if (reply.clean) file->dirty_known = false;
+    reply.leased = file->may_be_written();
+    if (file->clean()) file->dirty_known = false;
+    report = file->take_report();
   }
   end_flush(*file);
+  if (report) meta_->data_changed(id);
   return reply;
 }
 
@@ -175,6 +228,7 @@ void StorageServer::end_flush(ChunkFile& file) {
 // What is here of a file whose external file is gone; the rest went with that and is left as holes.
 Status StorageServer::copy_present(InodeId id, int external_fd) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  see(*file);
   const std::span<char> buffer = thread_buffer(kBlockBytes);
   const std::shared_lock lock(file->mutex);
   uint64_t lost = 0;

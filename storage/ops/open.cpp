@@ -23,7 +23,8 @@ void log_difference(InodeId id, const Validator& ours, const Validator& theirs) 
 
 Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
-  bool needs_source = false;
+  see(*file);
+  bool needs_source = false, was_reset = false;
   ChunkState state;
   {
     const std::unique_lock lock(file->mutex);
@@ -31,9 +32,11 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     file->identity = request.source.identity;
     const bool same = file->version() == request.version || fault_armed(Fault::kSkipValidation);
     const bool ours = file->explains(request.version);  // the change is our own, cut short by a crash
-    if (!file->exists() || (!same && !file->dirty() && !file->flushing() && !ours)) {
+    const bool newer = file->dirty() || file->flushing() || file->may_be_written();
+    if (!file->exists() || (!same && !newer && !ours)) {
       if (file->exists()) log_difference(request.id, file->version(), request.version);
       RETURN_IF_ERROR(file->reset(request.version));
+      was_reset = file->exists();
     } else if (!same && ours && !file->dirty()) {
       RETURN_IF_ERROR(file->set_version(request.version));
     }
@@ -47,8 +50,11 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     ++file->opens;
   }
   Shard& shard = shard_of(request.id);
-  const std::lock_guard lock(shard.mutex);
-  shard.open[request.id] = file;
+  {
+    const std::lock_guard lock(shard.mutex);
+    shard.open[request.id] = file;
+  }
+  if (was_reset) refill(file);
   return state;
 }
 
@@ -71,6 +77,7 @@ void StorageServer::close_file(InodeId id) {
 
 Result<ChunkState> StorageServer::stat_file(InodeId id) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  see(*file);
   const std::shared_lock lock(file->mutex);
   return file->state();
 }

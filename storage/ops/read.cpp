@@ -9,6 +9,7 @@ namespace forebay::storage {
 
 Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> buffer) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  see(*file);
   bool missed = false;
   // A round more is needed when the evictor, or a change of the outside, takes away what was just fetched.
   constexpr int kMostRounds = 16;

@@ -20,6 +20,7 @@ Result<uint64_t> seek_in(int fd, int whence, uint64_t begin, uint64_t end) {
 
 Result<uint64_t> StorageServer::seek(const SeekRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
+  see(*file);
   std::shared_ptr<Source> source;
   bool complete = false;
   {

@@ -7,6 +7,7 @@ namespace forebay::storage {
 Status StorageServer::sync(InodeId id) {
   if (fault_armed(Fault::kIgnoreFsync)) return {};
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  see(*file);
   const std::unique_lock lock(file->mutex);
   return file->sync();
 }

@@ -29,10 +29,14 @@ Status StorageServer::settle_expectation(InodeId id, const Validator& now) {
 Result<bool> StorageServer::outside_changed(InodeId id, const Validator& now) {
   if (fault_armed(Fault::kSkipValidation)) return false;
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
-  const std::unique_lock lock(file->mutex);
+  std::unique_lock lock(file->mutex);
   const bool ours = file->flushing() || file->explains(now);
-  if (file->version() == now || ours || file->dirty() || file->writers_pending > 0) return false;
+  // Who may write unseen may have: his flush finds out.
+  const bool newer = file->dirty() || file->may_be_written() || file->writers_pending > 0;
+  if (file->version() == now || ours || newer) return false;
   RETURN_IF_ERROR(file->reset(now));
+  lock.unlock();
+  refill(file);
   return true;
 }
 

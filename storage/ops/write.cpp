@@ -16,14 +16,14 @@ Status StorageServer::change(const FilePtr& file, uint64_t bytes, const std::fun
     ASSIGN_OR_RETURN(const Reservation reservation, reserve(file->id(), bytes));
     // The dirty flag is in the metadata database before the first byte changes. A writer is counted as pending
     // meanwhile, so that a flush that ends just now does not call the file clean.
-    bool announce = false;
+    bool announce = false, report = false;
     {
       const std::unique_lock lock(file->mutex);
       ++file->writers_pending;
       announce = !file->dirty_known;
     }
     Status done;
-    if (announce) done = meta_->mark_dirty(file->id());
+    if (announce) done = meta_->mark_dirty(file->id(), false);
     {
       const std::unique_lock lock(file->mutex);
       --file->writers_pending;
@@ -31,9 +31,12 @@ Status StorageServer::change(const FilePtr& file, uint64_t bytes, const std::fun
         file->dirty_known = true;
         done = file->create(file->identity);
       }
+      if (done) done = file->notice();
       if (done) done = change(*file);
       if (done) file->note_change();
+      report = file->take_report();
     }
+    if (report) meta_->data_changed(file->id());
     if (done || done.error().code != ENOSPC || round == kMostRounds) return done;
     space_.distrust_capacity();
     RETURN_IF_ERROR(meta_->make_room(file->id(), std::max<uint64_t>(bytes, 1 << 20)));
@@ -96,6 +99,7 @@ Status StorageServer::allocate(InodeId id, int mode, uint64_t offset, uint64_t l
 Status StorageServer::set_mtime(InodeId id, FileTime mtime) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   const std::unique_lock lock(file->mutex);
+  RETURN_IF_ERROR(file->notice());
   return file->dirty() ? file->set_mtime(mtime) : Status{};
 }
 

@@ -102,6 +102,7 @@ TEST_P(Controls, CheckFailsWithTheSafetyTakenOutAndOnlyThen) {
 
 INSTANTIATE_TEST_SUITE_P(, Controls,
                          testing::Values(Control{"skip-flush", everything_is_outside_at_the_end},
+                                         Control{"trust-leases", everything_is_outside_at_the_end},
                                          Control{"lose-dirty-bit", everything_is_here_after_a_kill},
                                          Control{"forget-presence", everything_is_here_after_a_kill},
                                          Control{"evict-dirty", small_cache_keeps_everything},

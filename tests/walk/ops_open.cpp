@@ -1,6 +1,7 @@
 // open with all its flags, O_TMPFILE and giving it a name, close, dup, F_SETFL.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 
 #include "planner.h"
 #include "side.h"
@@ -84,7 +85,18 @@ bool plan_close(Planner& p, Op& op) {
   return op.slot >= 0 && (p.handles().free_slot() < 0 || p.random().percent(40));
 }
 
-void run_close(Side& side, const Op& op, Outcome& outcome) { outcome.take(::close(side.handle(op.slot).release())); }
+// Locks of an open file that is closed while it is mapped: on a local file system they stand as long as the mapping,
+// through FUSE passthrough they end now. So they are given up before.
+void run_close(Side& side, const Op& op, Outcome& outcome) {
+  if (side.has_mappings()) {
+    struct flock all = {};
+    all.l_type = F_UNLCK;
+    all.l_whence = SEEK_SET;
+    ::flock(side.fd(op.slot), LOCK_UN);
+    ::fcntl(side.fd(op.slot), F_OFD_SETLK, &all);
+  }
+  outcome.take(::close(side.handle(op.slot).release()));
+}
 
 void settle_close(Planner& p, const Op& op, const Outcome&) { p.handles()[op.slot] = {}; }
 

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -73,6 +74,11 @@ std::string Side::absolute(const Place& place) const {
 bool Side::alive() const {
   struct statfs unused;
   return ::fstatfs(root_.get(), &unused) == 0;
+}
+
+bool Side::has_mappings() const {
+  return std::any_of(mappings_.begin(), mappings_.end(),
+                     [](const Mapping& mapping) { return mapping.data() != nullptr; });
 }
 
 void Side::close_all() {

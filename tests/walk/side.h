@@ -69,6 +69,7 @@ class Side {
     mappings_.at(static_cast<size_t>(slot)) = std::move(mapping);
     mapped_files_.at(static_cast<size_t>(slot)) = std::move(file);
   }
+  bool has_mappings() const;
   SharedFiles& shared() { return shared_; }
   Scratch& scratch() { return scratch_; }
 

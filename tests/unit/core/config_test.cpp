@@ -153,8 +153,6 @@ TEST(SetConfigKey, TellsWhatThisVersionDoesNotDo) {
   EXPECT_THAT(error_of("stripe.count", "4", ENOTSUP), HasSubstr("\"auto\" or 1"));
   EXPECT_THAT(error_of("stripe.threshold", "1GiB", ENOTSUP), HasSubstr("\"unlimited\""));
   EXPECT_THAT(error_of("external.timeout", "30s", ENOTSUP), HasSubstr("\"none\""));
-  EXPECT_THAT(error_of("fuse.passthrough", "on", ENOTSUP), HasSubstr("\"auto\" or \"off\""));
-  EXPECT_THAT(error_of("fuse.passthrough", "read", ENOTSUP), HasSubstr("\"auto\" or \"off\""));
   EXPECT_THAT(error_of("fuse.io_uring", "on", ENOTSUP), HasSubstr("\"auto\" or \"off\""));
 }
 

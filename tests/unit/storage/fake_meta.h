@@ -17,12 +17,14 @@ class FakeMeta final : public MetaService {
   std::function<Status(InodeId, uint64_t)> on_make_room = [](InodeId, uint64_t bytes) {
     return bytes == 0 ? Status{} : Status(fail(ENOSPC));
   };
-  std::atomic<int> marked_dirty{0}, completed{0}, revalidated{0};
+  std::atomic<int> marked_dirty{0}, changed{0}, settled{0}, completed{0}, revalidated{0};
 
-  Status mark_dirty(InodeId id) override {
+  Status mark_dirty(InodeId id, bool) override {
     ++marked_dirty;
     return on_mark_dirty(id);
   }
+  void data_changed(InodeId) override { ++changed; }
+  void lease_settled(InodeId) override { ++settled; }
   Result<Validator> revalidate(InodeId id) override {
     ++revalidated;
     return on_revalidate(id);

@@ -1,0 +1,147 @@
+#include "cachefs/backing.h"
+
+#include <fcntl.h>
+
+#include "core/log.h"
+
+namespace forebay::cachefs {
+namespace {
+
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 17)
+int register_file(fuse_req_t request, int fd) { return fuse_passthrough_open(request, fd); }
+void unregister_file(fuse_req_t request, int backing_id) { fuse_passthrough_close(request, backing_id); }
+void set_backing(fuse_file_info* info, int backing_id) { info->backing_id = backing_id; }
+#else
+int register_file(fuse_req_t, int) { return 0; }
+void unregister_file(fuse_req_t, int) {}
+void set_backing(fuse_file_info*, int) {}
+#endif
+
+}  // namespace
+
+BackingTable::BackingTable(StorageService& storage, const Config& config)
+    : storage_(storage),
+      policy_(config.fuse.passthrough),
+      each_write_(config.flush.policy == FlushPolicy::kWriteThrough) {
+  if (policy_ == Passthrough::kOff) off_ = "fuse.passthrough is off";
+  if (policy_ == Passthrough::kRead) read_only_ = "fuse.passthrough is read";
+  if (each_write_) read_only_ = "flush.policy is write-through";
+}
+
+void BackingTable::disable(std::string reason) {
+  const std::lock_guard lock(reasons_mutex_);
+  if (off_.empty()) off_ = std::move(reason);
+}
+
+std::string BackingTable::report() {
+  const std::lock_guard lock(reasons_mutex_);
+  if (!off_.empty()) return "off: " + off_;
+  return read_only_.empty() ? "on" : "read: " + read_only_;
+}
+
+std::shared_ptr<BackingTable::Entry> BackingTable::enter(InodeId id) {
+  Shard& shard = shards_[id % kShards];
+  const std::lock_guard lock(shard.mutex);
+  std::shared_ptr<Entry>& entry = shard.entries[id];
+  if (entry == nullptr) entry = std::make_shared<Entry>();
+  ++entry->users;
+  return entry;
+}
+
+void BackingTable::leave(InodeId id) {
+  Shard& shard = shards_[id % kShards];
+  const std::lock_guard lock(shard.mutex);
+  const auto it = shard.entries.find(id);
+  if (--it->second->users == 0) shard.entries.erase(it);
+}
+
+Access BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info) {
+  const std::shared_ptr<Entry> entry = enter(id);
+  const std::lock_guard lock(entry->mutex);
+  const Access access = choose(request, id, *entry, info->flags);
+  switch (access) {
+    case Access::kCached:
+      ++entry->cached;
+      break;
+    case Access::kDirect:
+    case Access::kMapped:
+      info->direct_io = 1;
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 15)
+      info->parallel_direct_writes = 1;
+#endif
+      break;
+    case Access::kPassthrough:
+      break;
+  }
+  if (access == Access::kMapped || access == Access::kPassthrough) {
+    ++entry->backed;
+    set_backing(info, entry->backing_id);
+  }
+  return access;
+}
+
+Access BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int flags) {
+  if (entry.cached > 0) return Access::kCached;
+  {
+    const std::lock_guard lock(reasons_mutex_);
+    if (!off_.empty()) return Access::kCached;
+  }
+  const bool writes = (flags & O_ACCMODE) != O_RDONLY;
+  // The kernel would go on appending after fcntl(F_SETFL) has taken O_APPEND away.
+  const bool unpaced = !writes || (policy_ != Passthrough::kRead && !each_write_ && (flags & O_APPEND) == 0);
+  if (unpaced && lend(request, {id, writes, policy_ == Passthrough::kOn}, entry)) return Access::kPassthrough;
+  if (entry.backed == 0) return Access::kCached;
+  return writes && lend(request, {id, true, true}, entry) ? Access::kMapped : Access::kDirect;
+}
+
+bool BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry) {
+  const Result<UniqueFd> fd = storage_.lease(lease);
+  if (!fd) {
+    refused(fd.error(), lease.writes);
+    return false;
+  }
+  if (entry.backed > 0) return true;
+  entry.backing_id = register_file(request, fd->get());
+  if (entry.backing_id > 0) return true;
+  const int reason = errno;
+  storage_.end_lease(lease.id);
+  refused({reason, "the kernel does not take the chunk file"}, false);
+  return false;
+}
+
+// What is refused for one file, for the moment, is nothing to tell; the rest is so for all.
+void BackingTable::refused(const Error& error, bool writes) {
+  if (error.code == EAGAIN) return;
+  log(Module::kCachefs).info("no passthrough{}: {}", writes ? " for writing" : "", error.message());
+  const std::lock_guard lock(reasons_mutex_);
+  std::string& reason = writes ? read_only_ : off_;
+  if (reason.empty()) reason = error.message();
+}
+
+// Without a request there is no way to the kernel: the next one that ends takes the rest with it.
+void BackingTable::unregister(fuse_req_t request, int backing_id) {
+  std::vector<int> ids;
+  {
+    const std::lock_guard lock(orphans_mutex_);
+    orphans_.push_back(backing_id);
+    if (request == nullptr) return;
+    ids.swap(orphans_);
+  }
+  for (const int id : ids) unregister_file(request, id);
+}
+
+void BackingTable::release(fuse_req_t request, InodeId id, Access access) {
+  const std::shared_ptr<Entry> entry = enter(id);
+  {
+    const std::lock_guard lock(entry->mutex);
+    if (access == Access::kCached) --entry->cached;
+    if (access == Access::kMapped || access == Access::kPassthrough) {
+      if (--entry->backed == 0) unregister(request, entry->backing_id);
+      storage_.end_lease(id);
+    }
+  }
+  leave(id);  // of this call
+  leave(id);  // of open()
+}
+
+}  // namespace forebay::cachefs

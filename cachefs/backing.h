@@ -1,0 +1,80 @@
+// BackingTable: how the kernel does the I/O of each open inode.
+//
+// An inode with an open handle is in one of two modes, which exclude each other (the kernel refuses the open with EIO):
+// cached, where reads go through the kernel's page cache and come to us when that has nothing; and backed, where the
+// kernel reads and writes the chunk file itself (FUSE passthrough). The first open decides; a direct handle, whose
+// requests all come to us, stands beside both. All backed handles of an inode share one registration of the chunk file,
+// and each holds a lease on it.
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include <array>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/config.h"
+#include "core/protocol/storage_service.h"
+
+namespace forebay::cachefs {
+
+enum class Access {
+  kCached,       // through the page cache
+  kDirect,       // each request comes to us, and shared mappings are refused
+  kMapped,       // each request comes to us, and a mapping is one of the chunk file
+  kPassthrough,  // the kernel reads and writes the chunk file
+};
+
+class BackingTable {
+ public:
+  BackingTable(StorageService& storage, const Config& config);
+
+  // Before the first open: what the kernel, and the rights of this process, allow. Empty: everything.
+  void disable(std::string reason);
+
+  // Decides how the handle that is being opened works, and fills in `info`. Ended by release() with what it returned.
+  Access open(fuse_req_t request, InodeId id, fuse_file_info* info);
+  // `request` may be null.
+  void release(fuse_req_t request, InodeId id, Access access);
+
+  // What `forebay status` says: "on", "read: REASON", "off: REASON".
+  std::string report();
+
+ private:
+  struct Entry {
+    std::mutex mutex;
+    int cached = 0;
+    int backed = 0;
+    int users = 0;  // those above and who is about to become one; guarded by the shard
+    int backing_id = 0;
+  };
+  struct Shard {
+    std::mutex mutex;
+    std::unordered_map<InodeId, std::shared_ptr<Entry>> entries;
+  };
+
+  std::shared_ptr<Entry> enter(InodeId id);
+  void leave(InodeId id);
+  Access choose(fuse_req_t request, InodeId id, Entry& entry, int flags);
+  bool lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry);
+  void refused(const Error& error, bool writes);
+  void unregister(fuse_req_t request, int backing_id);
+
+  StorageService& storage_;
+  const Passthrough policy_;
+  const bool each_write_;  // comes to us, because the policy wants it outside at once
+
+  static constexpr size_t kShards = 16;
+  std::array<Shard, kShards> shards_;
+
+  std::mutex reasons_mutex_;
+  std::string off_, read_only_;  // why
+
+  std::mutex orphans_mutex_;
+  std::vector<int> orphans_;  // registrations to be ended
+};
+
+}  // namespace forebay::cachefs
