@@ -87,8 +87,10 @@ Access BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int fl
     if (!off_.empty()) return Access::kCached;
   }
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
-  // The kernel would go on appending after fcntl(F_SETFL) has taken O_APPEND away.
-  const bool unpaced = !writes || (policy_ != Passthrough::kRead && !each_write_ && (flags & O_APPEND) == 0);
+  // The kernel would go on appending after fcntl(F_SETFL) has taken O_APPEND away; and what it syncs by itself is the
+  // chunk file, without our records.
+  const bool special = (flags & (O_APPEND | O_DSYNC | O_SYNC)) != 0;
+  const bool unpaced = !writes || (policy_ != Passthrough::kRead && !each_write_ && !special);
   if (unpaced && lend(request, {id, writes, policy_ == Passthrough::kOn}, entry)) return Access::kPassthrough;
   if (entry.backed == 0) return Access::kCached;
   return writes && lend(request, {id, true, true}, entry) ? Access::kMapped : Access::kDirect;

@@ -1,4 +1,6 @@
 // write, fallocate, copy_file_range.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -51,6 +53,9 @@ void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, 
   Status done = strip_privileges(request, inode, info, told_to_strip(info));
   if (done) done = session.storage.write(inode, static_cast<uint64_t>(offset), {data, size});
   if (done) done = session.meta.after_write(inode);
+  // Through the page cache the kernel asks for this itself.
+  const FileHandle& handle = handle_of(info);
+  if (done && handle.access != Access::kCached && (handle.flags & O_DSYNC) != 0) done = session.meta.fsync(inode);
   if (!done) return reply_error(request, done.error());
   fuse_reply_write(request, size);
 }

@@ -14,10 +14,11 @@ constexpr uint64_t kDiskBytes = 128 << 20;
 // A cache and its outside on disks of their own.
 class PoweredCache {
  public:
-  explicit PoweredCache(std::optional<std::string> faults = {}) : faults_(std::move(faults)) {}
+  explicit PoweredCache(std::string passthrough, std::optional<std::string> faults = {})
+      : passthrough_("fuse.passthrough=" + std::move(passthrough)), faults_(std::move(faults)) {}
 
   MountedCache& cache() { return cache_; }
-  void mount() { cache_.mount({.settings = {"flush.policy=manual"}, .faults = faults_}); }
+  void mount() { cache_.mount({.settings = {"flush.policy=manual", passthrough_}, .faults = faults_}); }
 
   void cut_power() {
     // The disks first: nothing of what the process does in its last moments is of any use.
@@ -38,13 +39,18 @@ class PoweredCache {
     overwrite(cache_.cache() + "/target-0/space", kOffset, "another-boot");
   }
 
+  std::string passthrough_;
   std::optional<std::string> faults_;
   MountedCache cache_;
   LoopDisk outside_{cache_.external(), kDiskBytes};
   LoopDisk cache_disk_{cache_.cache(), kDiskBytes};
 };
 
-class PowerCut : public MountTest {};
+// Whoever writes: we, or the kernel past us.
+class PowerCut : public MountTest, public testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Passthrough, PowerCut, testing::Values("on", "off"),
+                         [](const auto& way) { return std::string(way.param); });
 
 void write_and_sync(const std::string& path, const std::string& content) {
   OpenFile file(path, O_CREAT | O_RDWR);
@@ -54,8 +60,8 @@ void write_and_sync(const std::string& path, const std::string& content) {
 
 std::string content_or_nothing(const std::string& path) { return exists(path) ? read_file(path) : "(no file)"; }
 
-testing::AssertionResult synced_survives(const std::optional<std::string>& faults) {
-  PoweredCache powered(faults);
+testing::AssertionResult synced_survives(const char* passthrough, const std::optional<std::string>& faults) {
+  PoweredCache powered(passthrough, faults);
   MountedCache& cache = powered.cache();
   powered.mount();
   write_and_sync(cache.inside("synced"), noise(3 * kMiB + 5, 1));
@@ -70,15 +76,15 @@ testing::AssertionResult synced_survives(const std::optional<std::string>& fault
   return testing::AssertionSuccess();
 }
 
-TEST_F(PowerCut, KeepsWhatWasSynced) { EXPECT_TRUE(synced_survives({})); }
+TEST_P(PowerCut, KeepsWhatWasSynced) { EXPECT_TRUE(synced_survives(GetParam(), {})); }
 
-TEST_F(PowerCut, TheCheckFailsWhenFsyncIsIgnored) {
-  EXPECT_TRUE(synced_survives(""));
-  EXPECT_FALSE(synced_survives("ignore-fsync")) << "nothing notices an fsync that does nothing";
+TEST_P(PowerCut, TheCheckFailsWhenFsyncIsIgnored) {
+  EXPECT_TRUE(synced_survives(GetParam(), ""));
+  EXPECT_FALSE(synced_survives(GetParam(), "ignore-fsync")) << "nothing notices an fsync that does nothing";
 }
 
-TEST_F(PowerCut, KeepsWhatWasSyncedIntoAFileThatWasThere) {
-  PoweredCache powered;
+TEST_P(PowerCut, KeepsWhatWasSyncedIntoAFileThatWasThere) {
+  PoweredCache powered(GetParam());
   MountedCache& cache = powered.cache();
   write_file(cache.outside("a"), noise(4 * kMiB, 1));
   { ASSERT_EQ(OpenFile(cache.outside("a"), O_RDWR).sync(), 0); }
@@ -104,8 +110,8 @@ TEST_F(PowerCut, KeepsWhatWasSyncedIntoAFileThatWasThere) {
 }
 
 // A copy that was only fetched, and never synced, is nobody's promise; but zeros are nobody's data.
-TEST_F(PowerCut, RefetchesWhatWasOnlyCached) {
-  PoweredCache powered;
+TEST_P(PowerCut, RefetchesWhatWasOnlyCached) {
+  PoweredCache powered(GetParam());
   MountedCache& cache = powered.cache();
   write_file(cache.outside("a"), noise(4 * kMiB, 1));
   { ASSERT_EQ(OpenFile(cache.outside("a"), O_RDWR).sync(), 0); }
@@ -119,8 +125,8 @@ TEST_F(PowerCut, RefetchesWhatWasOnlyCached) {
 }
 
 // Flushed data had left the cache as far as anybody knew: `forebay flush` says that it is outside.
-TEST_F(PowerCut, KeepsWhatWasFlushed) {
-  PoweredCache powered;
+TEST_P(PowerCut, KeepsWhatWasFlushed) {
+  PoweredCache powered(GetParam());
   MountedCache& cache = powered.cache();
   powered.mount();
   write_file(cache.inside("a"), noise(2 * kMiB, 1));
@@ -131,8 +137,8 @@ TEST_F(PowerCut, KeepsWhatWasFlushed) {
   EXPECT_EQ(content_difference(noise(2 * kMiB, 1), content_or_nothing(cache.inside("a"))), "");
 }
 
-TEST_F(PowerCut, SyncedFilesKeepTheirAttributes) {
-  PoweredCache powered;
+TEST_P(PowerCut, SyncedFilesKeepTheirAttributes) {
+  PoweredCache powered(GetParam());
   MountedCache& cache = powered.cache();
   powered.mount();
   write_and_sync(cache.inside("a"), noise(kMiB, 1));

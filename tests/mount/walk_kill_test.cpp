@@ -55,6 +55,8 @@ class WalkKill : public MountTest {
 
 TEST_F(WalkKill, SurvivesWithWriteBack) { expect_survival({"flush.delay=1s"}); }
 
+TEST_F(WalkKill, SurvivesWithoutPassthrough) { expect_survival({"flush.delay=100ms", "fuse.passthrough=off"}); }
+
 TEST_F(WalkKill, SurvivesWhileNothingIsFlushed) { expect_survival({"flush.policy=manual"}); }
 
 TEST_F(WalkKill, SurvivesWhileFlushesAndTheEvictorAreAtWork) {

@@ -42,6 +42,17 @@ class WalkTest : public MountTest {
 
 TEST_F(WalkTest, MountAgreesWithPlainDirectory) { expect_agreement({}, walk_steps()); }
 
+// All comes to us; or the kernel reads and writes what it can, also while the cache is small.
+TEST_F(WalkTest, AgreesWithoutPassthrough) { expect_agreement({"fuse.passthrough=off"}, walk_steps(kHalf)); }
+
+TEST_F(WalkTest, AgreesWithPassthroughForReading) { expect_agreement({"fuse.passthrough=read"}, walk_steps(kTenth)); }
+
+TEST_F(WalkTest, AgreesWithPassthroughWhileTheEvictorWorks) {
+  expect_agreement(
+      {"fuse.passthrough_headroom=1MiB", "cache.capacity=64MiB", "cache.chunk_size=64KiB", "flush.delay=20ms"},
+      walk_steps(kHalf));
+}
+
 TEST_F(WalkTest, AfterAFlushTheOutsideIsTheMountToTheNanosecond) {
   cache_.mount({.settings = {"flush.policy=manual"}});
   Walk walk(cache_, walk_steps(kTenth));
