@@ -93,7 +93,11 @@ Access BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int fl
   const bool unpaced = !writes || (policy_ != Passthrough::kRead && !each_write_ && !special);
   if (unpaced && lend(request, {id, writes, policy_ == Passthrough::kOn}, entry)) return Access::kPassthrough;
   if (entry.backed == 0) return Access::kCached;
-  return writes && lend(request, {id, true, true}, entry) ? Access::kMapped : Access::kDirect;
+  // It changed outside under those who have it open, and comes again: without all of it nobody could map it.
+  constexpr std::chrono::seconds kLongestFetch{30};
+  const Status here = storage_.fetch_all(id, kLongestFetch);
+  if (here && unpaced && lend(request, {id, writes, policy_ == Passthrough::kOn}, entry)) return Access::kPassthrough;
+  return here && writes && lend(request, {id, true, true}, entry) ? Access::kMapped : Access::kDirect;
 }
 
 bool BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry) {

@@ -119,11 +119,11 @@ InodeId FlushScheduler::oldest() const {
   return by_age_.empty() ? 0 : by_age_.begin()->second;
 }
 
-FlushScheduler::Outcome FlushScheduler::outcome_of(const std::vector<InodeId>& ids) const {
+FlushScheduler::Outcome FlushScheduler::outcome_of(const std::vector<InodeId>& ids, uint64_t first_new) const {
   Outcome outcome;
   for (const InodeId id : ids) {
     const auto it = entries_.find(id);
-    if (it == entries_.end() || it->second.gone) continue;
+    if (it == entries_.end() || it->second.gone || it->second.sequence >= first_new) continue;
     const Entry& entry = it->second;
     if (entry.failures > 0 && !entry.running) {
       outcome.failed.emplace_back(id, entry.last_error);
@@ -136,9 +136,10 @@ FlushScheduler::Outcome FlushScheduler::outcome_of(const std::vector<InodeId>& i
 
 FlushScheduler::Outcome FlushScheduler::wait(const std::vector<InodeId>& ids, std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
+  const uint64_t first_new = next_sequence_;
   Outcome outcome;
   done_.wait_for(lock, limit, [&] {
-    outcome = outcome_of(ids);
+    outcome = outcome_of(ids, first_new);
     return outcome.remaining.empty() || stopped_;
   });
   return outcome;

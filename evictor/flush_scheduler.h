@@ -48,8 +48,8 @@ class FlushScheduler {
   InodeId oldest() const;
 
   // Waits until none of `ids` is dirty or all that are have failed since they were expedited; at most `limit`. One that
-  // was expedited and flushed since is not waited for again: an application that goes on writing would never let it
-  // end.
+  // was expedited and flushed since is not waited for again, nor one that was clean and has become dirty again: an
+  // application that goes on writing would never let it end.
   struct Outcome {
     std::vector<InodeId> remaining;  // still to be flushed
     std::vector<std::pair<InodeId, Error>> failed;
@@ -71,7 +71,8 @@ class FlushScheduler {
 
   void run();
   void queue(InodeId id, Entry& entry, Clock::time_point due);
-  Outcome outcome_of(const std::vector<InodeId>& ids) const;
+  // Without files that became dirty as number `first_new` or later.
+  Outcome outcome_of(const std::vector<InodeId>& ids, uint64_t first_new) const;
 
   const std::function<Status(InodeId)> flush_;
   mutable std::mutex mutex_;

@@ -57,7 +57,7 @@ Status ChunkFile::notice() {
   if (mtime == noticed_mtime_ && size <= size_) return {};
   noticed_mtime_ = mtime;
   suspect_ = true;
-  changed_at = std::max(changed_at, mtime);
+  changed_at = std::max(changed_at, FileTime::of(found.st_ctim));
   size_ = std::max(size_, size);
   account();
   return {};
@@ -86,10 +86,11 @@ bool ChunkFile::take_report() {
 
 // After a crash. The mtime after a power cut may be older than the data.
 void ChunkFile::recover_lease(FileTime mtime, uint64_t on_disk) {
+  ever_leased_ = true;  // the log does not tell of readers
   if (!lease_in_log_) return;
   const bool same = mtime == noticed_mtime_ && on_disk == leased_size_ && !after_power_cut_;
   noticed_mtime_ = mtime;
-  ever_leased_ = may_be_written_ = true;  // by mappings that are left
+  may_be_written_ = true;  // by those who had it open or mapped, and live on
   change_reported_ = false;
   if (same) return;
   size_ = std::max(size_, on_disk);
