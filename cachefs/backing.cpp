@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "cachefs/control.h"
 #include "core/log.h"
 
 namespace forebay::cachefs {
@@ -55,73 +56,79 @@ void BackingTable::leave(InodeId id) {
   if (--it->second->users == 0) shard.entries.erase(it);
 }
 
-Access BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info) {
+Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info) {
   const std::shared_ptr<Entry> entry = enter(id);
   const std::lock_guard lock(entry->mutex);
-  const Access access = choose(request, id, *entry, info->flags);
-  switch (access) {
-    case Access::kCached:
-      ++entry->cached;
-      break;
-    case Access::kDirect:
-    case Access::kMapped:
-      info->direct_io = 1;
-#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 15)
-      info->parallel_direct_writes = 1;
-#endif
-      break;
-    case Access::kPassthrough:
-      break;
+  const Result<Access> access = choose(request, id, *entry, info->flags);
+  if (!access) {
+    leave(id);
+    return access;
   }
-  if (access == Access::kMapped || access == Access::kPassthrough) {
-    ++entry->backed;
-    set_backing(info, entry->backing_id);
+  if (*access == Access::kCached) {
+    ++entry->cached;
+    return access;
+  }
+  ++entry->backed;
+  set_backing(info, entry->backing_id);
+  if (*access == Access::kMapped) {
+    info->direct_io = 1;
+#if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 15)
+    info->parallel_direct_writes = 1;
+#endif
   }
   return access;
 }
 
-Access BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int flags) {
-  if (entry.cached > 0) return Access::kCached;
-  {
-    const std::lock_guard lock(reasons_mutex_);
-    if (!off_.empty()) return Access::kCached;
-  }
+Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int flags) {
+  if (entry.cached > 0 || (entry.backed == 0 && is_off())) return Access::kCached;
+  const bool control = (flags & kControlOpenFlags) == kControlOpenFlags;
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
   // The kernel would go on appending after fcntl(F_SETFL) has taken O_APPEND away; and what it syncs by itself is the
   // chunk file, without our records.
   const bool special = (flags & (O_APPEND | O_DSYNC | O_SYNC)) != 0;
-  const bool unpaced = !writes || (policy_ != Passthrough::kRead && !each_write_ && !special);
-  if (unpaced && lend(request, {id, writes, policy_ == Passthrough::kOn}, entry)) return Access::kPassthrough;
+  const bool unpaced = !control && (!writes || (policy_ != Passthrough::kRead && !each_write_ && !special));
+  LeaseRequest lease{id, writes, policy_ == Passthrough::kOn, false, (flags & O_DIRECT) != 0};
+  Status lent = unpaced ? lend(request, lease, entry) : Status(fail(EAGAIN));
+  if (lent) return Access::kPassthrough;
   if (entry.backed == 0) return Access::kCached;
-  // It changed outside under those who have it open, and comes again: without all of it nobody could map it.
+
+  // The kernel takes no other handle beside a backed one. What changed outside under those who have it open comes
+  // again: without all of it a mapping would show old bytes.
   constexpr std::chrono::seconds kLongestFetch{30};
-  const Status here = storage_.fetch_all(id, kLongestFetch);
-  if (here && unpaced && lend(request, {id, writes, policy_ == Passthrough::kOn}, entry)) return Access::kPassthrough;
-  return here && writes && lend(request, {id, true, true}, entry) ? Access::kMapped : Access::kDirect;
+  if (!control) (void)storage_.fetch_all(id, kLongestFetch);
+  lease.beside = true;
+  lent = lend(request, lease, entry);
+  if (!lent) return Failure(std::move(lent).error());
+  return Access::kMapped;
 }
 
-bool BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry) {
+Status BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry) {
   const Result<UniqueFd> fd = storage_.lease(lease);
   if (!fd) {
-    refused(fd.error(), lease.writes);
-    return false;
+    refused(fd.error());
+    return Failure(fd.error());
   }
-  if (entry.backed > 0) return true;
+  if (entry.backed > 0) return {};
   entry.backing_id = register_file(request, fd->get());
-  if (entry.backing_id > 0) return true;
-  const int reason = errno;
+  if (entry.backing_id > 0) return {};
+  const Error error{errno, "the kernel does not take the chunk file"};
   storage_.end_lease(lease.id);
-  refused({reason, "the kernel does not take the chunk file"}, false);
-  return false;
+  refused(error);
+  return Failure(error);
 }
 
 // What is refused for one file, for the moment, is nothing to tell; the rest is so for all.
-void BackingTable::refused(const Error& error, bool writes) {
+void BackingTable::refused(const Error& error) {
   if (error.code == EAGAIN) return;
-  log(Module::kCachefs).info("no passthrough{}: {}", writes ? " for writing" : "", error.message());
   const std::lock_guard lock(reasons_mutex_);
-  std::string& reason = writes ? read_only_ : off_;
-  if (reason.empty()) reason = error.message();
+  if (!off_.empty()) return;
+  off_ = error.message();
+  log(Module::kCachefs).info("no passthrough: {}", off_);
+}
+
+bool BackingTable::is_off() {
+  const std::lock_guard lock(reasons_mutex_);
+  return !off_.empty();
 }
 
 // Without a request there is no way to the kernel: the next one that ends takes the rest with it.
@@ -141,7 +148,7 @@ void BackingTable::release(fuse_req_t request, InodeId id, Access access) {
   {
     const std::lock_guard lock(entry->mutex);
     if (access == Access::kCached) --entry->cached;
-    if (access == Access::kMapped || access == Access::kPassthrough) {
+    if (access != Access::kCached) {
       if (--entry->backed == 0) unregister(request, entry->backing_id);
       storage_.end_lease(id);
     }

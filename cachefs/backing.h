@@ -1,10 +1,9 @@
 // BackingTable: how the kernel does the I/O of each open inode.
 //
-// An inode with an open handle is in one of two modes, which exclude each other (the kernel refuses the open with EIO):
+// An inode with an open handle is in one of two modes, which exclude each other (the kernel fails the open with EIO):
 // cached, where reads go through the kernel's page cache and come to us when that has nothing; and backed, where the
-// kernel reads and writes the chunk file itself (FUSE passthrough). The first open decides; a direct handle, whose
-// requests all come to us, stands beside both. All backed handles of an inode share one registration of the chunk file,
-// and each holds a lease on it.
+// kernel reads, writes, or at least maps the chunk file itself (FUSE passthrough). The first open decides. All backed
+// handles of an inode share one registration of the chunk file, and each holds a lease on it.
 #pragma once
 
 #include <fuse_lowlevel.h>
@@ -23,8 +22,7 @@ namespace forebay::cachefs {
 
 enum class Access {
   kCached,       // through the page cache
-  kDirect,       // each request comes to us, and shared mappings are refused
-  kMapped,       // each request comes to us, and a mapping is one of the chunk file
+  kMapped,       // each request comes to us, but a mapping is one of the chunk file
   kPassthrough,  // the kernel reads and writes the chunk file
 };
 
@@ -36,7 +34,8 @@ class BackingTable {
   void disable(std::string reason);
 
   // Decides how the handle that is being opened works, and fills in `info`. Ended by release() with what it returned.
-  Access open(fuse_req_t request, InodeId id, fuse_file_info* info);
+  // Errors of the cache file system and of the metadata database.
+  Result<Access> open(fuse_req_t request, InodeId id, fuse_file_info* info);
   // `request` may be null.
   void release(fuse_req_t request, InodeId id, Access access);
 
@@ -58,9 +57,10 @@ class BackingTable {
 
   std::shared_ptr<Entry> enter(InodeId id);
   void leave(InodeId id);
-  Access choose(fuse_req_t request, InodeId id, Entry& entry, int flags);
-  bool lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry);
-  void refused(const Error& error, bool writes);
+  Result<Access> choose(fuse_req_t request, InodeId id, Entry& entry, int flags);
+  Status lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry);
+  void refused(const Error& error);
+  bool is_off();
   void unregister(fuse_req_t request, int backing_id);
 
   StorageService& storage_;

@@ -6,6 +6,7 @@
 // again until nothing is left, shows progress between, and can be interrupted at any time.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 
 #include <cstdint>
@@ -40,6 +41,8 @@ constexpr uint32_t kControlFirst = 1;
 // without it takes that back, for an unmount that then found the mount busy.
 constexpr uint32_t kControlDiscard = 2;
 constexpr uint32_t kMaxControlWaitMs = 1000;
+// How a command opens what it asks about: such a handle is for requests alone, and holds no lease on the file's data.
+constexpr int kControlOpenFlags = O_NONBLOCK | O_NOFOLLOW;
 constexpr unsigned long kControlIoctl = _IOWR('f', 0xfb, ControlRequest);
 
 // Extended attributes. On any file or directory: cached, dirty, pinned ("0"/"1"), size, present_bytes, dirty_bytes,

@@ -52,7 +52,7 @@ Status check_type(const std::string& path) {
 Result<UniqueFd> open_for_control(const std::string& path) {
   // Looked at before it is opened: opening a device does things.
   RETURN_IF_ERROR(check_type(path));
-  constexpr int kFlags = O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC;
+  constexpr int kFlags = cachefs::kControlOpenFlags | O_CLOEXEC;
   UniqueFd file(::open(path.c_str(), O_RDONLY | kFlags));
   if (!file && errno == EACCES) {
     file.reset(::open(path.c_str(), O_WRONLY | kFlags));

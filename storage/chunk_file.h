@@ -120,8 +120,9 @@ class ChunkFile {
   bool flushing() const { return flush_running_; }
 
   // --- leases (storage/chunk_file_lease.cpp); the caller holds `mutex` exclusively.
-  // Counts one more holder; with `writes` one that may write. The chunk file exists and is complete.
-  Status begin_lease(bool writes);
+  // Counts one more holder; with `writes` one that may write, with `direct` past the page cache. The chunk file exists,
+  // and is complete or lent already.
+  Status begin_lease(bool writes, bool direct);
   void end_lease();
   // Looks whether somebody wrote. Before anything that depends on size, times or dirtiness.
   Status notice();
@@ -164,6 +165,7 @@ class ChunkFile {
  private:
   // --- storage/chunk_file_lease.cpp
   bool alone() const;
+  bool may_be_in_flight() const;
   Record lease_record(bool suspect) const;
   void recover_lease(FileTime mtime, uint64_t on_disk);
 
@@ -208,6 +210,7 @@ class ChunkFile {
   FileTime noticed_mtime_;       // of the chunk file at the last look
   bool suspect_ = false;         // was written through a lease since the last flush began
   bool change_reported_ = true;  // nothing to report
+  bool written_direct_ = false;  // by holders that use O_DIRECT
   bool lease_in_log_ = false;    // and its end is not
   uint64_t leased_size_ = 0;     // as the log has it
   bool stale_ = false;           // bytes that are not present are no zeros

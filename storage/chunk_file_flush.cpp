@@ -32,6 +32,7 @@ Status ChunkFile::commit_flush(const Validator& version) {
   records.push_back(Record::of_number(RecordType::kBase, new_base));
   records.push_back(Record::of_version(RecordType::kFlushed, version));
   if (changed_) records.push_back(Record::of_number(RecordType::kSize, size_));
+  suspect_ = suspect_ || (flush_compares_ && may_be_in_flight());
   const bool leased = may_be_written_ || suspect_;
   if (lease_in_log_) {
     records.push_back(leased ? lease_record(suspect_) : Record::of_number(RecordType::kLeaseEnd, 0));

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "core/fault/fault.h"
 #include "storage/chunk_file.h"
@@ -30,8 +31,8 @@ Record ChunkFile::lease_record(bool suspect) const {
   return Record::of_lease(noticed_mtime_, suspect ? kNoSize : size_);
 }
 
-Status ChunkFile::begin_lease(bool writes) {
-  assert(exists() && complete());
+Status ChunkFile::begin_lease(bool writes, bool direct) {
+  assert(exists() && (complete() || leases_ > 0));
   if (writes && !may_be_written_) {
     ASSIGN_OR_RETURN(noticed_mtime_, mtime_on_disk());
     RETURN_IF_ERROR(log(lease_record(suspect_ || flush_compares_)));
@@ -39,6 +40,7 @@ Status ChunkFile::begin_lease(bool writes) {
     change_reported_ = false;
   }
   ever_leased_ = true;
+  written_direct_ = written_direct_ || (writes && direct);
   ++leases_;
   return {};
 }
@@ -69,11 +71,20 @@ Status ChunkFile::settle() {
   if (!dirty()) change_reported_ = false;
   if (in_use()) return {};
   RETURN_IF_ERROR(notice());
-  may_be_written_ = false;
+  may_be_written_ = written_direct_ = false;
   // What is dirty stays so in the log until it is flushed: a crash must not make the change forgotten.
   if (suspect_ || flush_compares_) return {};
   lease_in_log_ = false;
   return log(Record::of_number(RecordType::kLeaseEnd, 0));
+}
+
+// An asynchronous direct write sets the mtime when it is submitted, and no lock is held until its bytes are there: they
+// may come after a flush that has seen the mtime.
+bool ChunkFile::may_be_in_flight() const {
+  constexpr std::chrono::seconds kLongest{2};
+  timespec now;
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return written_direct_ && FileTime::of(now).seconds - changed_at.seconds <= kLongest.count();
 }
 
 bool ChunkFile::take_report() {

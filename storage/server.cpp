@@ -24,7 +24,7 @@ Status StorageServer::open() {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("target {}", directory);
   if (const Status probed = probe_leases(directory); !probed) {
     if (probed.error().code != ENOTSUP) return probed;
-    no_write_leases_ = probed.error().context;
+    no_leases_ = probed.error().context;
   }
   RETURN_IF_ERROR(space_.open(directory, options_.capacity_bytes));
   if (space_.after_power_cut()) {

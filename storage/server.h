@@ -73,9 +73,6 @@ class StorageServer final : public StorageService {
   void look_at_leases() override;
   SpaceReport space() override;
 
-  // Why nobody gets a write lease here; empty if they do.
-  const std::string& no_write_leases() const { return no_write_leases_; }
-
  private:
   using FilePtr = std::shared_ptr<ChunkFile>;
 
@@ -93,7 +90,7 @@ class StorageServer final : public StorageService {
   void see(ChunkFile& file);
   bool watch_lease(ChunkFile& file);
   Status prepare_writes(ChunkFile& file, const LeaseRequest& request);
-  Status begin_lease(ChunkFile& file, bool writes);
+  Status begin_lease(ChunkFile& file, const LeaseRequest& request);
   // Sums of the clean blocks; the caller holds the file's mutex exclusively. EAGAIN when there are too many.
   Status sum_clean_blocks(ChunkFile& file);
 
@@ -129,7 +126,7 @@ class StorageServer final : public StorageService {
   SpaceAccount space_;
   Fetcher fetcher_;
   LeaseWatch lease_watch_;
-  std::string no_write_leases_;
+  std::string no_leases_;  // why; empty if there are
 
   // Files in use, by shards so that opens of different files do not wait for each other. `recent` keeps the last few
   // closed ones, because programs open the same file again.

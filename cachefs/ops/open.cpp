@@ -10,11 +10,11 @@ namespace forebay::cachefs::ops {
 namespace {
 
 // What the application gets. Over the kernel's page cache, that stays valid across opens while the copy does.
-void set_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& reply, fuse_file_info* info) {
+Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& reply, fuse_file_info* info) {
   Session& session = session_of(request);
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
-  handle->access = session.backing.open(request, id, info);
+  ASSIGN_OR_RETURN(handle->access, session.backing.open(request, id, info));
   handle->opener = caller;
   handle->seen_by_close = session.meta.flush_failures(id);
   handle->seen_by_fsync = handle->seen_by_close.load();
@@ -24,6 +24,7 @@ void set_handle(fuse_req_t request, const Caller& caller, InodeId id, const Open
   info->noflush = (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;  // its close has nothing to bring out or to report
 #endif
   info->fh = reinterpret_cast<uint64_t>(handle.release());
+  return {};
 }
 
 // `request` is null when it has been answered, in vain.
@@ -36,7 +37,11 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& reply, fuse_file_info* info) {
   if (!reply) return reply_error(request, reply.error());
   Session& session = session_of(request);
-  set_handle(request, caller, reply->entry.id, reply->open, info);
+  if (Status made = set_handle(request, caller, reply->entry.id, reply->open, info); !made) {
+    session.meta.release(reply->entry.id, info->flags);
+    session.meta.forget(reply->entry.id, 1);
+    return reply_error(request, made.error());
+  }
   const fuse_entry_param param = entry_param_of(reply->entry);
   if (fuse_reply_create(request, &param, info) == -ENOENT) {
     drop_handle(session, nullptr, reply->entry.id, info);
@@ -56,7 +61,10 @@ void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
     (void)session.meta.strip_privileges(caller, inode, info->kill_suidgid != 0);
   }
 #endif
-  set_handle(request, caller, inode, *reply, info);
+  if (Status made = set_handle(request, caller, inode, *reply, info); !made) {
+    session.meta.release(inode, info->flags);
+    return reply_error(request, made.error());
+  }
   if (fuse_reply_open(request, info) == -ENOENT) drop_handle(session, nullptr, inode, info);
 }
 

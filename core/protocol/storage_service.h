@@ -69,7 +69,9 @@ struct FlushCommitReply {
 struct LeaseRequest {
   InodeId id = 0;
   bool writes = false;
-  bool paced = false;  // the holder brings its writes to write(), and only maps the file: room is no condition
+  bool at_any_room = false;  // also where there is little room
+  bool beside = false;       // others hold leases, and the kernel takes no other handle: it is given whatever happens
+  bool direct = false;       // it writes past the page cache (O_DIRECT), perhaps many blocks at a time
 };
 
 enum class Settled { kNewer, kUnchanged, kClean };
@@ -165,7 +167,7 @@ class StorageService {
   // Lends the chunk file of a file that was made known by caching_file(); ended by end_lease(). It is taken from no
   // holder, and while it stands no byte leaves the chunk file. EAGAIN when the file is not all here, when there is too
   // little room to let somebody write unchecked, or too much to compare afterwards; ENOTSUP when the target's file
-  // system does not tell enough of writes (for those only).
+  // system does not tell enough of writes.
   virtual Result<UniqueFd> lease(const LeaseRequest& request) = 0;
   virtual void end_lease(InodeId id) = 0;
   // Whether there is anything to flush; and if not, whether the next write will be announced by mark_dirty(), because

@@ -134,9 +134,12 @@ Result<WorkProgress> MetaServer::evict(InodeId id, bool first, std::chrono::mill
   }
   ASSIGN_OR_RETURN(WorkProgress progress, flush(id, first, limit));
   if (progress.remaining_files + progress.failed_files + progress.conflicts > 0) return progress;
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->drop_on_release = inode->opens > 0;
+    ++inode->generation;  // the client's pages go, too: whoever reads it next brings it back
+  }
   ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t dropped, drop(id, UINT64_MAX));
-  const std::lock_guard lock(inode->mutex);
-  inode->drop_on_release = true;
   return progress;
 }
 

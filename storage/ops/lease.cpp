@@ -12,6 +12,7 @@ namespace forebay::storage {
 
 Result<UniqueFd> StorageServer::lease(const LeaseRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
+  if (!no_leases_.empty()) return fail(ENOTSUP, "{}", no_leases_);
   see(*file);
   if (request.writes) RETURN_IF_ERROR(prepare_writes(*file, request));
   UniqueFd fd;
@@ -21,7 +22,7 @@ Result<UniqueFd> StorageServer::lease(const LeaseRequest& request) {
       --file->writers_pending;
       file->dirty_known = true;
     }
-    const Status begun = begin_lease(*file, request.writes);
+    const Status begun = begin_lease(*file, request);
     // Nobody writes under it: the next write must be announced.
     if (!begun && file->clean()) file->dirty_known = false;
     RETURN_IF_ERROR(begun);
@@ -36,16 +37,20 @@ Result<UniqueFd> StorageServer::lease(const LeaseRequest& request) {
 }
 
 // The caller holds the file's mutex exclusively.
-Status StorageServer::begin_lease(ChunkFile& file, bool writes) {
-  if (writes && file.complete()) RETURN_IF_ERROR(file.create(file.identity));
-  if (!file.exists() || !file.complete()) return fail(EAGAIN, "inode {}: is not all here", file.id());
-  if (writes) RETURN_IF_ERROR(sum_clean_blocks(file));
-  return file.begin_lease(writes);
+Status StorageServer::begin_lease(ChunkFile& file, const LeaseRequest& request) {
+  if (request.writes && file.complete()) RETURN_IF_ERROR(file.create(file.identity));
+  if (!file.exists() || (!file.complete() && !request.beside)) {
+    return fail(EAGAIN, "inode {}: is not all here", file.id());
+  }
+  if (request.writes) {
+    const Status summed = sum_clean_blocks(file);
+    if (!summed && !request.beside) return summed;
+  }
+  return file.begin_lease(request.writes, request.direct);
 }
 
 // What can be refused is refused before the file is marked dirty. Afterwards the caller counts as a writer on its way.
 Status StorageServer::prepare_writes(ChunkFile& file, const LeaseRequest& request) {
-  if (!no_write_leases_.empty()) return fail(ENOTSUP, "{}", no_write_leases_);
   const uint64_t held = space_.dirty() + space_.reserved();
   const uint64_t capacity = space_.capacity();
   const uint64_t room = capacity - std::min(capacity, held);
@@ -53,11 +58,12 @@ Status StorageServer::prepare_writes(ChunkFile& file, const LeaseRequest& reques
   constexpr uint64_t kMostEach = uint64_t{4} << 30;
   const uint64_t others = lease_watch_.count() * std::min(options_.lease_headroom_bytes, kMostEach);
   const bool tight = room < options_.lease_headroom_bytes + others || space_.dirty() > options_.most_dirty_bytes;
-  if (tight && !request.paced) return fail(EAGAIN, "too little room for writes that nobody paces");
+  if (tight && !request.at_any_room && !request.beside)
+    return fail(EAGAIN, "too little room for writes that nobody paces");
   bool announce = false;
   {
     const std::unique_lock lock(file.mutex);
-    if (!file.complete()) return fail(EAGAIN, "inode {}: is not all here", file.id());
+    if (!file.complete() && !request.beside) return fail(EAGAIN, "inode {}: is not all here", file.id());
     ++file.writers_pending;
     announce = !file.dirty_known;
   }

@@ -52,6 +52,17 @@ TEST_F(Residency, EvictFlushesFirstAndTheFileIsFetchedAgain) {
   EXPECT_EQ(content_difference(noise(kMiB), read_file(cache_.inside("a"))), "");
 }
 
+TEST_F(Residency, WhatIsReadAfterAnEvictIsInTheCacheAgain) {
+  write_file(cache_.outside("a"), noise(kMiB));
+  cache_.mount();
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(content_difference(noise(kMiB), read_file(cache_.inside("a"))), "");
+    EXPECT_TRUE(cache_.stat("a").at("cached")) << round;
+    cache_.run("evict", "a");
+    EXPECT_FALSE(cache_.stat("a").at("cached")) << round;
+  }
+}
+
 TEST_F(Residency, EvictOfAnOpenFileLosesNothing) {
   write_file(cache_.outside("a"), noise(2 * kMiB));
   cache_.mount({.settings = {"flush.policy=manual"}});

@@ -112,7 +112,7 @@ TEST_F(MetaServerTest, AnMtimeThatIsSetDuringAFlushIsKept) {
   const InodeId id = create("a", std::string(kExtents * 16, 'x'));
   std::atomic<bool> done = false;
   std::thread flushes([&] {
-    while (!done) flush();
+    while (!done) EXPECT_EQ(flush().remaining_files, 0u) << "waits for what became dirty again";
   });
   SetAttributes times;
   times.set_mtime = true;

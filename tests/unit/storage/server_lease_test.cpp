@@ -21,7 +21,7 @@ class ServerLeaseTest : public testing::Test, protected ServerHarness {
   class Holder {
    public:
     Holder(ServerLeaseTest& test, bool writes) : test_(test), life_(test.life_) {
-      const Result<UniqueFd> lent = test.server().lease({kFile, writes, false});
+      const Result<UniqueFd> lent = test.server().lease({kFile, writes});
       EXPECT_TRUE(lent) << lent.error().message();
       if (!lent) return;
       fd_.reset(::open(fmt::format("/proc/self/fd/{}", lent->get()).c_str(), (writes ? O_RDWR : O_RDONLY) | O_CLOEXEC));
@@ -126,6 +126,21 @@ TEST_F(ServerLeaseTest, AWriteDuringAFlushLeavesTheFileDirty) {
   flush();
   EXPECT_EQ(outside().substr(0, 5), "later");
   EXPECT_FALSE(state().dirty);
+}
+
+// Its bytes may come when the flush has passed their place.
+TEST_F(ServerLeaseTest, AFlushDoesNotTrustTheMtimeOfADirectWrite) {
+  put_here(4 * kBlock);
+  ASSERT_TRUE(server().lease({kFile, true, false, false, true}));
+  {
+    Holder holder(*this, true);
+    holder.write(0, "ours");
+    EXPECT_EQ(flush(), kBlock);
+    EXPECT_TRUE(state().dirty);
+  }
+  server().end_lease(kFile);
+  EXPECT_EQ(flush(), 0u);
+  EXPECT_FALSE(state().dirty) << "nobody has it open any more";
 }
 
 TEST_F(ServerLeaseTest, OwnWritesAndTruncationsStandBesideThoseOfHolders) {
@@ -304,11 +319,11 @@ TEST_F(ServerLeaseTest, WritersNeedHeadroomUnlessTheyArePaced) {
   options().lease_headroom_bytes = 65 << 20;  // more than all
   restart();
   put_here(kBlock);
-  EXPECT_EQ(server().lease({kFile, true, false}).error().code, EAGAIN);
+  EXPECT_EQ(server().lease({kFile, true}).error().code, EAGAIN);
   EXPECT_EQ(meta().marked_dirty, 0);
   EXPECT_TRUE(server().lease({kFile, true, true}));
   server().end_lease(kFile);
-  EXPECT_TRUE(server().lease({kFile, false, false}));
+  EXPECT_TRUE(server().lease({kFile, false}));
   server().end_lease(kFile);
 }
 
