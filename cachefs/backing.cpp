@@ -122,7 +122,7 @@ void BackingTable::refused(const Error& error) {
   if (error.code == EAGAIN) return;
   const std::lock_guard lock(reasons_mutex_);
   if (!off_.empty()) return;
-  off_ = error.message();
+  off_ = error.context.empty() ? error.message() : error.context;
   log(Module::kCachefs).info("no passthrough: {}", off_);
 }
 

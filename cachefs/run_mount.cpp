@@ -68,6 +68,7 @@ Status run_mount(const MountOptions& options, const std::function<void()>& ready
   storage_options.high_watermark_bytes = options.config.evict.high.of(storage_options.capacity_bytes);
   storage_options.fetch = options.config.fetch;
   storage_options.chunk_size_bytes = options.config.cache.chunk_size_bytes;
+  storage_options.flush_bytes_per_second = options.config.flush.bytes_per_second;
   storage_options.most_dirty_bytes = options.config.flush.max_dirty.of(storage_options.capacity_bytes);
   storage_options.lease_headroom_bytes = passthrough_headroom_of(options.config, storage_options.capacity_bytes);
   ASSIGN_OR_RETURN(std::unique_ptr<meta::Store> store, meta::Store::open(database));

@@ -40,11 +40,13 @@ struct Config {
     FlushPolicy policy = FlushPolicy::kWriteBack;
     std::chrono::milliseconds delay{5000};
     Share max_dirty{0.5, 0};
-    uint32_t streams = 8;  // concurrent syncs outside share journal commits there
+    uint32_t streams = 8;           // concurrent syncs outside share journal commits there
+    uint64_t bytes_per_second = 0;  // 0: as fast as it goes
   } flush;
   struct Fetch {
     FetchMode mode = FetchMode::kStream;
     uint64_t readahead_bytes = 64 << 20;
+    uint64_t small_files_bytes = 0;  // up to this size, files of a directory that is listed are fetched
     uint32_t streams = 4;
   } fetch;
   struct Consistency {

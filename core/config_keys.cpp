@@ -13,6 +13,8 @@ namespace {
 constexpr uint64_t kKiB = 1024, kMiB = 1024 * kKiB;
 constexpr uint64_t kLeastCapacity = 4 * kMiB;
 constexpr uint64_t kLeastChunk = 64 * kKiB, kMostChunk = 64 * kMiB;
+constexpr uint64_t kLeastBandwidth = 64 * kKiB;
+constexpr uint64_t kMostSmallFile = 16 * kMiB;
 constexpr uint32_t kMostStreams = 64;
 
 constexpr std::array kFlushPolicies = {
@@ -72,10 +74,12 @@ Status set_evict_policy(Config&, std::string_view value) {
   return fail(EINVAL, "\"{}\" is not \"lru\", the only policy", value);
 }
 
-Status set_bandwidth(Config&, std::string_view value) {
-  if (value == "unlimited") return {};
-  RETURN_IF_ERROR(parse_bytes(value));
-  return not_available(value, "\"unlimited\"");
+Status set_bandwidth(Config& config, std::string_view value) {
+  if (value == "unlimited") {
+    config.flush.bytes_per_second = 0;
+    return {};
+  }
+  return set_size(config.flush.bytes_per_second, value, kLeastBandwidth, INT64_MAX);
 }
 
 Status set_flush_mode(Config&, std::string_view value) {
@@ -156,9 +160,13 @@ std::vector<ConfigKey> make_table() {
       {"flush.streams", KeyType::kCount, "count", "How many files are flushed at the same time, 1 to 64.",
        [](Config& c, std::string_view v) { return set_count(c.flush.streams, v, 1, kMostStreams); },
        [](const Config& c) { return std::to_string(c.flush.streams); }},
-      {"flush.bandwidth", KeyType::kSize, "size",
-       "The limit of flushing, in bytes per second; this version knows only \"unlimited\".", set_bandwidth,
-       [](const Config&) { return std::string("unlimited"); }},
+      {"flush.bandwidth", KeyType::kSize, "size | unlimited",
+       "How many bytes per second all flushes together may write outside, at least 64KiB; what waits for a flush waits "
+       "accordingly.",
+       set_bandwidth,
+       [](const Config& c) {
+         return c.flush.bytes_per_second == 0 ? std::string("unlimited") : size_text(c.flush.bytes_per_second);
+       }},
       {"flush.mode", KeyType::kChoice, "in-place",
        "How a flush changes the external file; this version writes in place only.", set_flush_mode,
        [](const Config&) { return std::string("in-place"); }},
@@ -170,6 +178,12 @@ std::vector<ConfigKey> make_table() {
        "How far a fetch may run ahead of the reader that needs the data; 0 fetches only what is read.",
        [](Config& c, std::string_view v) { return set_size(c.fetch.readahead_bytes, v, 0, INT64_MAX); },
        [](const Config& c) { return size_text(c.fetch.readahead_bytes); }},
+      {"fetch.small_files", KeyType::kSize, "size",
+       "Up to which size the files of a directory that is listed are fetched before they are opened, fetch.streams at "
+       "a "
+       "time; 0 for none.",
+       [](Config& c, std::string_view v) { return set_size(c.fetch.small_files_bytes, v, 0, kMostSmallFile); },
+       [](const Config& c) { return size_text(c.fetch.small_files_bytes); }},
       {"fetch.streams", KeyType::kCount, "count", "How many blocks are fetched at the same time, 1 to 64.",
        [](Config& c, std::string_view v) { return set_count(c.fetch.streams, v, 1, kMostStreams); },
        [](const Config& c) { return std::to_string(c.fetch.streams); }},

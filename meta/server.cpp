@@ -16,7 +16,8 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
       scheduler_([this](InodeId id) -> Status {
         ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
         return flush_inode(inode);
-      }) {}
+      }),
+      small_files_([this](InodeId id) { fetch_small(id); }) {}
 
 MetaServer::~MetaServer() { (void)stop(End::kKeep); }
 
@@ -24,6 +25,7 @@ Status MetaServer::start() {
   RETURN_IF_ERROR(inodes_.open_root());
   RETURN_IF_ERROR(recover());
   scheduler_.start(config_.flush.streams);
+  if (config_.fetch.small_files_bytes > 0) small_files_.start(config_.fetch.streams);
   evictor_.start();
   housekeeper_ = std::thread([this] { housekeep(); });
   return {};
@@ -31,6 +33,7 @@ Status MetaServer::start() {
 
 Status MetaServer::stop(End end) {
   Status result;
+  small_files_.stop();
   storage_.look_at_leases();
   if (end == End::kFlush) {
     const std::vector<InodeId> ids = scheduler_.files();

@@ -19,6 +19,7 @@
 #include "evictor/flush_scheduler.h"
 #include "evictor/lru.h"
 #include "meta/inode_table.h"
+#include "meta/small_files.h"
 #include "meta/store.h"
 
 namespace forebay::meta {
@@ -187,6 +188,10 @@ class MetaServer final : public MetaService {
   // --- meta/ops/open.cpp
   Result<OpenReply> open_inode(const InodePtr& inode, int flags, bool created);
 
+  // --- meta/small_files.cpp
+  void listed(const EntryReply& entry);
+  void fetch_small(InodeId id);
+
   // --- meta/flush.cpp
   // Nothing for an unlinked file, unless it is to make room (`unlinked_too`): its object outside lives while it is
   // open.
@@ -230,6 +235,7 @@ class MetaServer final : public MetaService {
   InodeTable inodes_;
   evictor::Evictor evictor_;
   evictor::FlushScheduler scheduler_;
+  SmallFiles small_files_;
 
   // Own renames and removals hold it shared, from the external call until the names in memory say the same: whoever
   // finds an object at none of its names looks again while no such change is under way.

@@ -15,6 +15,7 @@ StorageServer::StorageServer(Options options, const consistency::ExternalTree& e
     : options_(std::move(options)),
       external_(external),
       fetcher_(*this),
+      flush_limit_(options_.flush_bytes_per_second),
       lease_watch_([this](ChunkFile& file) { return watch_lease(file); }) {}
 
 StorageServer::~StorageServer() { stop(); }
@@ -22,9 +23,10 @@ StorageServer::~StorageServer() { stop(); }
 Status StorageServer::open() {
   const std::string& directory = options_.target_directory;
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("target {}", directory);
+  // Whatever it is (a disk that is full, say): the cache does without.
   if (const Status probed = probe_leases(directory); !probed) {
-    if (probed.error().code != ENOTSUP) return probed;
-    no_leases_ = probed.error().context;
+    const Error& error = probed.error();
+    no_leases_ = error.code == ENOTSUP ? error.context : error.message();
   }
   RETURN_IF_ERROR(space_.open(directory, options_.capacity_bytes));
   if (space_.after_power_cut()) {

@@ -11,6 +11,7 @@
 #include "core/config.h"
 #include "core/protocol/meta_service.h"
 #include "core/protocol/storage_service.h"
+#include "storage/bandwidth_limit.h"
 #include "storage/chunk_file.h"
 #include "storage/fetcher.h"
 #include "storage/lease_watch.h"
@@ -28,6 +29,7 @@ class StorageServer final : public StorageService {
     uint64_t chunk_size_bytes = 0;
     // Room that must be left before somebody may write unchecked: free, or clean and droppable.
     uint64_t lease_headroom_bytes = 0;
+    uint64_t flush_bytes_per_second = 0;     // 0: no limit
     uint64_t most_dirty_bytes = UINT64_MAX;  // with more, nobody gets a lease to write
   };
 
@@ -125,6 +127,7 @@ class StorageServer final : public StorageService {
   MetaService* meta_ = nullptr;
   SpaceAccount space_;
   Fetcher fetcher_;
+  BandwidthLimit flush_limit_;
   LeaseWatch lease_watch_;
   std::string no_leases_;  // why; empty if there are
 

@@ -75,6 +75,7 @@ Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attribute
       if (entry.entry != nullptr) forget(attributes.id, 1);
       return {};
     }
+    if (entry.entry != nullptr) listed(attributes);
     handle->begin += found->d_reclen;
     handle->cookie = entry.next;
   }

@@ -156,6 +156,7 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
         }
       }
       RETURN_IF_ERROR(punch_outside(fd, {at, data}, plan.base));
+      flush_limit_.take(bytes);
       RETURN_IF_ERROR(pwrite_full(fd, buffer.data(), bytes, data));
       flushed_bytes_ += bytes;
       {

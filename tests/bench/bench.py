@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 
+import report
 import sides
 import works
 
@@ -146,24 +147,31 @@ def parse(arguments):
     parser.add_argument("--rounds", type=int, default=3, help="of which the median counts (3)")
     parser.add_argument("--only", choices=["hits", "misses"], help="one part")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
+    parser.add_argument("--report", action="store_true", help="write docs/performance.md and its plot as well")
     return parser.parse_args(arguments)
 
 
 def main():
     options = parse(sys.argv[1:])
     parts = [("hits", "bare", HITS, measure_hits), ("misses, 1 ms, 200 MB/s", "outside", MISSES, measure_misses)]
-    results = {}
+    results, references = {}, {}
     for title, reference, rows, measure in parts:
         if options.only is not None and not title.startswith(options.only):
             continue
         with contextlib.ExitStack() as stack:
             root = stack.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-", dir=options.dir))
             table = summarize(rows, measure(root, options))
-        results[title] = table
+        results[title], references[title] = table, reference
         if not options.json:
             print_table(title, reference, table)
     if options.json:
         print(json.dumps(results))
+    if options.report:
+        with tempfile.TemporaryDirectory(prefix="forebay-bench-", dir=options.dir) as root:
+            with sides.Cache(root, root + "/external") as cache:
+                status = json.loads(cache.command("status", "--json", cache.path))
+        command = " ".join(["scripts/bench", *sys.argv[1:]])
+        report.write({title: (references[title], table) for title, table in results.items()}, options, status, command)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -277,6 +278,41 @@ TEST_F(PassthroughTest, WriteThroughHoldsForEveryHandle) {
   writer.write_at(5, "now");
   EXPECT_EQ(read_file(cache_.outside("a")).substr(5, 3), "now");
   EXPECT_EQ(reader.read_at(5, 3), "now");
+}
+
+// Nothing would tell of a store into a mapping there.
+TEST_F(MountTest, ACacheOnTmpfsDoesWithoutPassthrough) {
+  MountedCache cache;
+  ASSERT_EQ(::mount("tmpfs", cache.cache().c_str(), "tmpfs", 0, "size=64m"), 0);
+  const std::unique_ptr<const char, int (*)(const char*)> mounted(
+      cache.cache().c_str(), [](const char* path) { return ::umount2(path, MNT_DETACH); });
+  write_file(cache.outside("a"), noise(kMiB));
+  cache.mount();
+  read_file(cache.inside("a"));
+  {
+    const SharedMapping mapping(cache.inside("a"), kMiB);
+    const OpenFile writer(cache.inside("a"), O_RDWR);
+    mapping.store(0, "map");
+    writer.write_at(10, "write");
+  }
+  EXPECT_THAT(cache.status().at("passthrough"), StartsWith("off: "));
+  cache.unmount();
+  std::string expected = noise(kMiB);
+  expected.replace(0, 3, "map").replace(10, 5, "write");
+  EXPECT_EQ(content_difference(expected, read_file(cache.outside("a"))), "");
+}
+
+TEST_F(MountTest, ACacheDiskThatIsAlmostFullCanBeMounted) {
+  MountedCache cache;
+  LoopDisk disk(cache.cache(), 32 << 20);
+  cache.mount({.settings = kAlways});
+  write_file(cache.inside("a"), noise(kMiB));
+  cache.kill();
+  disk.fill_up(256 << 10);  // for the log of the database
+  cache.mount({.settings = kAlways});
+  EXPECT_EQ(content_difference(noise(kMiB), read_file(cache.inside("a"))), "");
+  cache.unmount();
+  EXPECT_EQ(content_difference(noise(kMiB), read_file(cache.outside("a"))), "");
 }
 
 // The SSD is a small one. Nobody gets ENOSPC as long as the outside has room, and nothing is lost.

@@ -29,6 +29,26 @@ TEST_F(Residency, PrefetchBringsAFileAndATreeIn) {
   EXPECT_EQ(cache_.status().at("fetched_bytes"), fetched) << "it was fetched already";
 }
 
+TEST_F(Residency, SmallFilesOfAListedDirectoryComeByThemselvesIfThatIsWanted) {
+  constexpr int kFiles = 50;
+  cache_.root().make("external/tree");
+  for (int i = 0; i < kFiles; ++i) write_file(cache_.outside("tree/" + std::to_string(i)), noise(1000, i));
+  write_file(cache_.outside("tree/large"), noise(kMiB));
+  cache_.mount();
+  names_in(cache_.inside("tree"));
+  EXPECT_EQ(cache_.status().at("fetched_bytes"), 0) << "it must be asked for";
+  cache_.unmount();
+  cache_.mount({.settings = {"fetch.small_files=64KiB"}});
+  names_in(cache_.inside("tree"));
+  EXPECT_TRUE(cache_.wait_for([](const Json& status) { return status.at("cached_files") == kFiles; }));
+  EXPECT_FALSE(cache_.stat("tree/large").at("cached"));
+  const Json fetched = cache_.status().at("fetched_bytes");
+  for (int i = 0; i < kFiles; ++i) {
+    EXPECT_EQ(content_difference(noise(1000, i), read_file(cache_.inside("tree/" + std::to_string(i)))), "");
+  }
+  EXPECT_EQ(cache_.status().at("fetched_bytes"), fetched);
+}
+
 TEST_F(Residency, AMissFetchesOnlyWhatIsRead) {
   write_file(cache_.outside("a"), noise(16 * kMiB));
   cache_.mount({.settings = {"cache.chunk_size=64KiB", "fetch.readahead=0"}});

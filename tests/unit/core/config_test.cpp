@@ -149,7 +149,6 @@ TEST(SetConfigKey, SaysWhatIsWrongWithAValue) {
 TEST(SetConfigKey, TellsWhatThisVersionDoesNotDo) {
   EXPECT_EQ(error_of("flush.mode", "atomic", ENOTSUP),
             "flush.mode = \"atomic\" is not available in this version; use \"in-place\"");
-  EXPECT_THAT(error_of("flush.bandwidth", "100MB", ENOTSUP), HasSubstr("\"unlimited\""));
   EXPECT_THAT(error_of("stripe.count", "4", ENOTSUP), HasSubstr("\"auto\" or 1"));
   EXPECT_THAT(error_of("stripe.threshold", "1GiB", ENOTSUP), HasSubstr("\"unlimited\""));
   EXPECT_THAT(error_of("external.timeout", "30s", ENOTSUP), HasSubstr("\"none\""));

@@ -32,6 +32,18 @@ TEST_F(ServerFlushTest, AWriteIsReadBackAndLeavesTheOutsideAlone) {
   EXPECT_TRUE(state().dirty);
 }
 
+TEST_F(ServerFlushTest, AFlushTakesAsLongAsItsBandwidthSays) {
+  constexpr uint64_t kMiB = 1 << 20;
+  options().flush_bytes_per_second = 20 * kMiB;
+  restart();
+  put_outside("");
+  open();
+  write(0, random_text(5 * kMiB));
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(flush(), 5 * kMiB);
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(200));  // the first block goes at once
+}
+
 TEST_F(ServerFlushTest, TheFileIsMarkedDirtyOnceAndBeforeTheFirstByteChanges) {
   put_outside("0123456789");
   open();

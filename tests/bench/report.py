@@ -1,0 +1,100 @@
+"""Writes what was measured as docs/performance.md, with a plot."""
+
+import datetime
+import os
+import pathlib
+import platform
+import subprocess
+
+import sides
+
+TARGET = sides.ROOT / "docs"
+
+
+def first_line(*words):
+    return subprocess.run(words, check=False, capture_output=True, text=True).stdout.strip().split("\n")[0]
+
+
+def processor():
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def libfuse():
+    own = sides.ROOT / "build/deps/libfuse"
+    for path in own.glob("lib*/**/pkgconfig/fuse3.pc"):
+        return first_line("pkg-config", "--modversion", str(path))
+    return first_line("pkg-config", "--modversion", "fuse3")
+
+
+def machine(directory, status):
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
+    return [
+        ("date", datetime.date.today().isoformat()),
+        ("processor", f"{os.cpu_count()} x {processor()}"),
+        ("memory", f"{memory:.0f} GiB"),
+        ("kernel", platform.release()),
+        ("file system", first_line("findmnt", "-no", "FSTYPE,SOURCE", "-T", str(directory))),
+        ("libfuse", libfuse()),
+        ("fio", first_line("fio", "--version")),
+        ("forebay", f"{status['version']}, commit {first_line('git', '-C', str(sides.ROOT), 'rev-parse', '--short', 'HEAD')}"),
+        ("passthrough", status["passthrough"]),
+        ("io_uring", status["io_uring"]),
+    ]
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def table_of(reference, table):
+    lines = [f"| work | {reference} | forebay | ratio | at least | |", "| --- | ---: | ---: | ---: | ---: | --- |"]
+    for entry in table:
+        verdict = "" if entry["reached"] else "not reached"
+        left = "" if entry["alone"] else number(entry["reference"])
+        ratio = "" if entry["alone"] else f"{entry['ratio']:.2f}"
+        goal = f"at most {entry['goal']:g}" if entry["alone"] else f"{entry['goal']:.2f}"
+        lines.append(f"| {entry['label']}, {entry['unit']} | {left} | {number(entry['forebay'])} | {ratio} | {goal} "
+                     f"| {verdict} |")
+    return lines
+
+
+def draw(results, path):
+    """One bar for each ratio on a logarithmic scale; a mark where it should be at least."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    rows = [(title, entry) for title, (_, table) in results.items() for entry in table if not entry["alone"]]
+    figure, axes = pyplot.subplots(figsize=(9, 0.38 * len(rows) + 1.2))
+    for place, (title, entry) in enumerate(reversed(rows)):
+        color = "#3b7dd8" if title.startswith("hits") else "#4aa564"
+        axes.barh(place, entry["ratio"], color=color, height=0.7)
+        axes.plot([entry["goal"]] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2)
+        axes.text(entry["ratio"] * 1.05, place, f"{entry['ratio']:.2f}", va="center", fontsize=8)
+    axes.set_yticks(range(len(rows)), [entry["label"] for _, entry in reversed(rows)], fontsize=9)
+    axes.set_xscale("log")
+    axes.axvline(1, color="grey", linewidth=0.8)
+    axes.set_xlabel("speed against the reference, median of the rounds (black: at least)")
+    names = {title: "#3b7dd8" if title.startswith("hits") else "#4aa564" for title in results}
+    axes.legend([pyplot.Rectangle((0, 0), 1, 1, color=color) for color in names.values()],
+                [f"{title}: against {results[title][0]}" for title in names], fontsize=8, loc="lower right")
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+    pyplot.close(figure)
+
+
+def write(results, options, status, command):
+    draw(results, TARGET / "performance.png")
+    lines = ["# Performance", "",
+             f"Made by `{command}`; do not edit. Medians of {options.rounds} alternating rounds in one run; a ratio is taken "
+             "round by round, so that a machine that drifts does not matter.", "",
+             "![ratios](performance.png)"]
+    for title, (reference, table) in results.items():
+        lines += ["", f"## {title[0].upper()}{title[1:]}", "", *table_of(reference, table)]
+    lines += ["", "## The machine", "", "| | |", "| --- | --- |"]
+    lines += [f"| {name} | {value} |" for name, value in machine(options.dir, status)]
+    (TARGET / "performance.md").write_text("\n".join(lines) + "\n")
