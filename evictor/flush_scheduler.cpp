@@ -90,6 +90,10 @@ void FlushScheduler::expedite(const std::vector<InodeId>& ids) {
 
 std::vector<InodeId> FlushScheduler::unanswered(const std::vector<InodeId>& ids) const {
   const std::lock_guard lock(mutex_);
+  return unanswered_of(ids);
+}
+
+std::vector<InodeId> FlushScheduler::unanswered_of(const std::vector<InodeId>& ids) const {
   std::vector<InodeId> found;
   for (const InodeId id : ids) {
     const auto it = entries_.find(id);
@@ -136,6 +140,17 @@ FlushScheduler::Outcome FlushScheduler::outcome_of(const std::vector<InodeId>& i
 
 FlushScheduler::Outcome FlushScheduler::wait(const std::vector<InodeId>& ids, std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
+  return wait_locked(lock, ids, limit);
+}
+
+FlushScheduler::Outcome FlushScheduler::wait_unanswered(const std::vector<InodeId>& ids,
+                                                        std::chrono::milliseconds limit) {
+  std::unique_lock lock(mutex_);
+  return wait_locked(lock, unanswered_of(ids), limit);
+}
+
+FlushScheduler::Outcome FlushScheduler::wait_locked(std::unique_lock<std::mutex>& lock, const std::vector<InodeId>& ids,
+                                                    std::chrono::milliseconds limit) {
   const uint64_t first_new = next_sequence_;
   Outcome outcome;
   done_.wait_for(lock, limit, [&] {

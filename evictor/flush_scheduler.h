@@ -49,12 +49,13 @@ class FlushScheduler {
 
   // Waits until none of `ids` is dirty or all that are have failed since they were expedited; at most `limit`. One that
   // was expedited and flushed since is not waited for again, nor one that was clean and has become dirty again: an
-  // application that goes on writing would never let it end.
+  // application that goes on writing would never let it end. wait_unanswered(): for those of unanswered(ids) only.
   struct Outcome {
     std::vector<InodeId> remaining;  // still to be flushed
     std::vector<std::pair<InodeId, Error>> failed;
   };
   Outcome wait(const std::vector<InodeId>& ids, std::chrono::milliseconds limit);
+  Outcome wait_unanswered(const std::vector<InodeId>& ids, std::chrono::milliseconds limit);
 
  private:
   struct Entry {
@@ -70,6 +71,9 @@ class FlushScheduler {
   using DueKey = std::pair<Clock::time_point, uint64_t>;
 
   void run();
+  std::vector<InodeId> unanswered_of(const std::vector<InodeId>& ids) const;
+  Outcome wait_locked(std::unique_lock<std::mutex>& lock, const std::vector<InodeId>& ids,
+                      std::chrono::milliseconds limit);
   void queue(InodeId id, Entry& entry, Clock::time_point due);
   // Without files that became dirty as number `first_new` or later.
   Outcome outcome_of(const std::vector<InodeId>& ids, uint64_t first_new) const;

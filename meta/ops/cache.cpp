@@ -79,7 +79,7 @@ std::vector<InodeId> MetaServer::dirty_below(const InodePtr& top) {
 Result<WorkProgress> MetaServer::flush(InodeId id, bool first, std::chrono::milliseconds limit) {
   ASSIGN_OR_RETURN(const InodePtr top, inodes_.get(id));
   if (first) storage_.look_at_leases();
-  std::vector<InodeId> ids = dirty_below(top);
+  const std::vector<InodeId> ids = dirty_below(top);
   if (first) {
     {
       const std::lock_guard lock(conflicts_mutex_);
@@ -90,8 +90,8 @@ Result<WorkProgress> MetaServer::flush(InodeId id, bool first, std::chrono::mill
     }
     scheduler_.expedite(ids);
   }
-  ids = scheduler_.unanswered(ids);  // not what became dirty after the command
-  const evictor::FlushScheduler::Outcome outcome = scheduler_.wait(ids, limit);
+  // Not for what became dirty after the command.
+  const evictor::FlushScheduler::Outcome outcome = scheduler_.wait_unanswered(ids, limit);
   WorkProgress progress;
   progress.remaining_files = outcome.remaining.size();
   for (const InodeId remaining : outcome.remaining) {

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
+#include <future>
 
 namespace forebay::evictor {
 namespace {
@@ -25,6 +27,11 @@ class FlushSchedulerTest : public testing::Test {
   }
   // What a metadata server does: a file that was flushed is clean and leaves the scheduler.
   Status flush(InodeId id) {
+    const Status flushed = flush_held(id);
+    if (flushed && dirty_again_) scheduler_.add(id, FlushScheduler::kNever);
+    return flushed;
+  }
+  Status flush_held(InodeId id) {
     std::unique_lock lock(mutex_);
     started_.push_back(id);
     most_at_once_ = std::max(most_at_once_, ++running_[id]);
@@ -65,6 +72,7 @@ class FlushSchedulerTest : public testing::Test {
   int most_at_once_ = 0;
   bool held_ = false;
   int error_ = 0;
+  std::atomic<bool> dirty_again_ = false;  // each file, as soon as it was flushed
   FlushScheduler scheduler_{[this](InodeId id) { return flush(id); }};
 };
 
@@ -88,6 +96,19 @@ TEST_F(FlushSchedulerTest, WhatIsNotDueWaits) {
   EXPECT_EQ(started(), Ids{3});
   EXPECT_EQ(scheduler_.count(), 2u);
   EXPECT_EQ(scheduler_.wait({1, 2, 3}, 0ms).remaining, (Ids{1, 2}));
+}
+
+// Its next flush may be an hour away.
+TEST_F(FlushSchedulerTest, WhatBecomesDirtyAgainIsNotWaitedFor) {
+  dirty_again_ = true;
+  hold(true);
+  scheduler_.start(1);
+  scheduler_.add(1, FlushScheduler::kNever);
+  scheduler_.expedite({1});
+  await_started(1);
+  const auto released = std::async(std::launch::async, [&] { hold(false); });
+  EXPECT_TRUE(scheduler_.wait_unanswered({1}, kLong).remaining.empty());
+  EXPECT_EQ(scheduler_.count(), 1u);
 }
 
 TEST_F(FlushSchedulerTest, WhatComesDueIsFlushedByItself) {
