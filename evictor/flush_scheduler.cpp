@@ -175,7 +175,7 @@ void FlushScheduler::run() {
     due_.erase(due_.begin());
     Entry& taken = entries_.at(id);
     taken.running = true;
-    taken.expedited = taken.expedited == Entry::kAsked ? Entry::kAnswering : Entry::kNotAsked;
+    if (taken.expedited == Entry::kAsked) taken.expedited = Entry::kAnswering;
     taken.again = false;
     taken.due = kNever;
     lock.unlock();

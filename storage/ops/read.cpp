@@ -30,9 +30,10 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> 
       }
       missing_at = missing.front().begin;
     }
-    missed = true;
-    start_fetch(id, offset + buffer.size());
     const Status fetched = fetch_chunk(*file, missing_at / file->layout.chunk_size_bytes);
+    // Only now, so that what is waited for does not share the way with what is not.
+    if (!missed) start_fetch(id, offset + buffer.size());
+    missed = true;
     if (!fetched && (fetched.error().code == ENOSPC || fetched.error().code == EAGAIN)) break;
     RETURN_IF_ERROR(fetched);
   }

@@ -39,7 +39,7 @@ class FlushSchedulerTest : public testing::Test {
     changed_.wait(lock, [&] { return !held_; });
     const int error = error_;
     lock.unlock();
-    if (error == 0) scheduler_.remove(id);
+    if (error == 0 && !stays_dirty_) scheduler_.remove(id);
     lock.lock();
     --running_[id];
     if (error != 0) return fail(error, "outside");
@@ -73,6 +73,7 @@ class FlushSchedulerTest : public testing::Test {
   bool held_ = false;
   int error_ = 0;
   std::atomic<bool> dirty_again_ = false;  // each file, as soon as it was flushed
+  std::atomic<bool> stays_dirty_ = false;  // each file: it is written while it is flushed
   FlushScheduler scheduler_{[this](InodeId id) { return flush(id); }};
 };
 
@@ -109,6 +110,21 @@ TEST_F(FlushSchedulerTest, WhatBecomesDirtyAgainIsNotWaitedFor) {
   const auto released = std::async(std::launch::async, [&] { hold(false); });
   EXPECT_TRUE(scheduler_.wait_unanswered({1}, kLong).remaining.empty());
   EXPECT_EQ(scheduler_.count(), 1u);
+}
+
+// The next flush of a file that is written on and on begins before anybody has seen the end of the first.
+TEST_F(FlushSchedulerTest, AnAnswerHoldsWhileTheFileIsFlushedAgain) {
+  stays_dirty_ = true;
+  hold(true);
+  scheduler_.start(1);
+  scheduler_.add(1, FlushScheduler::kNever);
+  scheduler_.expedite({1});
+  await_started(1);
+  EXPECT_EQ(scheduler_.wait({1}, 0ms).remaining, Ids{1});
+  hold(false);
+  await_started(3);  // the first has ended for sure
+  EXPECT_TRUE(scheduler_.wait({1}, 0ms).remaining.empty());
+  stays_dirty_ = false;
 }
 
 TEST_F(FlushSchedulerTest, WhatComesDueIsFlushedByItself) {
