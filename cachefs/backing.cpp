@@ -31,7 +31,9 @@ BackingTable::BackingTable(StorageService& storage, const Config& config)
 
 void BackingTable::disable(std::string reason) {
   const std::lock_guard lock(reasons_mutex_);
-  if (off_.empty()) off_ = std::move(reason);
+  if (!off_.empty()) return;
+  off_ = std::move(reason);
+  log(Module::kCachefs).info("no passthrough: {}", off_);
 }
 
 std::string BackingTable::report() {
@@ -105,7 +107,7 @@ Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry
 Status BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry) {
   const Result<UniqueFd> fd = storage_.lease(lease);
   if (!fd) {
-    refused(fd.error());
+    if (fd.error().code == ENOTSUP) disable(fd.error().context);
     return Failure(fd.error());
   }
   if (entry.backed > 0) return {};
@@ -113,17 +115,10 @@ Status BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& 
   if (entry.backing_id > 0) return {};
   const Error error{errno, "the kernel does not take the chunk file"};
   storage_.end_lease(lease.id);
-  refused(error);
+  // What there is too little of for the moment may be there for the next file.
+  const bool for_now = error.code == EMFILE || error.code == ENFILE || error.code == ENOMEM;
+  if (!for_now) disable(error.message());
   return Failure(error);
-}
-
-// What is refused for one file, for the moment, is nothing to tell; the rest is so for all.
-void BackingTable::refused(const Error& error) {
-  if (error.code == EAGAIN) return;
-  const std::lock_guard lock(reasons_mutex_);
-  if (!off_.empty()) return;
-  off_ = error.context.empty() ? error.message() : error.context;
-  log(Module::kCachefs).info("no passthrough: {}", off_);
 }
 
 bool BackingTable::is_off() {

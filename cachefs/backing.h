@@ -30,7 +30,7 @@ class BackingTable {
  public:
   BackingTable(StorageService& storage, const Config& config);
 
-  // Before the first open: what the kernel, and the rights of this process, allow. Empty: everything.
+  // From now on without: the kernel, the rights of this process, or the cache's file system do not allow it.
   void disable(std::string reason);
 
   // Decides how the handle that is being opened works, and fills in `info`. Ended by release() with what it returned.
@@ -59,7 +59,6 @@ class BackingTable {
   void leave(InodeId id);
   Result<Access> choose(fuse_req_t request, InodeId id, Entry& entry, int flags);
   Status lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry);
-  void refused(const Error& error);
   bool is_off();
   void unregister(fuse_req_t request, int backing_id);
 
