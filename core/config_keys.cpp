@@ -179,9 +179,8 @@ std::vector<ConfigKey> make_table() {
        [](Config& c, std::string_view v) { return set_size(c.fetch.readahead_bytes, v, 0, INT64_MAX); },
        [](const Config& c) { return size_text(c.fetch.readahead_bytes); }},
       {"fetch.small_files", KeyType::kSize, "size",
-       "Up to which size the files of a directory that is listed are fetched before they are opened, fetch.streams at "
-       "a "
-       "time; 0 for none.",
+       "Up to which size the files of a directory that is listed are fetched before they are opened, fetch.streams "
+       "at a time; 0 for none.",
        [](Config& c, std::string_view v) { return set_size(c.fetch.small_files_bytes, v, 0, kMostSmallFile); },
        [](const Config& c) { return size_text(c.fetch.small_files_bytes); }},
       {"fetch.streams", KeyType::kCount, "count", "How many blocks are fetched at the same time, 1 to 64.",
@@ -212,9 +211,8 @@ std::vector<ConfigKey> make_table() {
        "\"none\".",
        set_external_timeout, [](const Config&) { return std::string("none"); }},
       {"fuse.passthrough", KeyType::kChoice, "auto | read | on | off",
-       "Whether the kernel reads and writes the chunk files of cached files itself: where it can, for reading only, "
-       "also "
-       "below fuse.passthrough_headroom, or not at all.",
+       "Whether the kernel reads and writes the chunk files of cached files itself: where it can, for reading "
+       "only, also below fuse.passthrough_headroom, or not at all.",
        [](Config& c, std::string_view v) { return set_choice(c.fuse.passthrough, v, kPassthroughs); },
        [](const Config& c) { return choice_text(c.fuse.passthrough, kPassthroughs); }},
       {"fuse.passthrough_headroom", KeyType::kShare, "share | auto",

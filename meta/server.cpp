@@ -3,6 +3,12 @@
 #include "core/log.h"
 
 namespace forebay::meta {
+namespace {
+
+// The others are fetched by their readers, as without fetch.small_files.
+constexpr size_t kMostSmallFilesWaiting = 65'536;
+
+}  // namespace
 
 MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
                        StorageService& storage)
@@ -17,7 +23,7 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
         ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
         return flush_inode(inode);
       }),
-      small_files_([this](InodeId id) { fetch_small(id); }) {}
+      small_files_([this](InodeId id) { fetch_small(id); }, kMostSmallFilesWaiting) {}
 
 MetaServer::~MetaServer() { (void)stop(End::kKeep); }
 

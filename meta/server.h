@@ -15,11 +15,11 @@
 #include "core/config.h"
 #include "core/protocol/meta_service.h"
 #include "core/protocol/storage_service.h"
+#include "core/work_queue.h"
 #include "evictor/evictor.h"
 #include "evictor/flush_scheduler.h"
 #include "evictor/lru.h"
 #include "meta/inode_table.h"
-#include "meta/small_files.h"
 #include "meta/store.h"
 
 namespace forebay::meta {
@@ -235,7 +235,7 @@ class MetaServer final : public MetaService {
   InodeTable inodes_;
   evictor::Evictor evictor_;
   evictor::FlushScheduler scheduler_;
-  SmallFiles small_files_;
+  WorkQueue<InodeId> small_files_;
 
   // Own renames and removals hold it shared, from the external call until the names in memory say the same: whoever
   // finds an object at none of its names looks again while no such change is under way.

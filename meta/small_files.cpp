@@ -1,5 +1,6 @@
-#include "meta/small_files.h"
-
+// Small files of directories that are being listed are fetched before anybody opens them (fetch.small_files). A tree of
+// small files costs a round trip to the outside for each of them: who walks it one by one waits for each, a few threads
+// that go ahead wait for several at a time.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -7,44 +8,6 @@
 #include "meta/server.h"
 
 namespace forebay::meta {
-
-void SmallFiles::start(uint32_t threads) {
-  for (uint32_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-}
-
-void SmallFiles::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    queue_.clear();
-  }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
-}
-
-void SmallFiles::add(InodeId id) {
-  constexpr size_t kMostWaiting = 65'536;
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopped_ || threads_.empty() || queue_.size() >= kMostWaiting) return;
-    queue_.push_back(id);
-  }
-  wake_.notify_one();
-}
-
-void SmallFiles::run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    wake_.wait(lock, [this] { return stopped_ || !queue_.empty(); });
-    if (stopped_) return;
-    const InodeId id = queue_.front();
-    queue_.pop_front();
-    lock.unlock();
-    fetch_(id);
-    lock.lock();
-  }
-}
 
 // An entry of a listing that somebody has just got.
 void MetaServer::listed(const EntryReply& entry) {
@@ -57,7 +20,7 @@ void MetaServer::listed(const EntryReply& entry) {
     const std::lock_guard lock(inode->mutex);
     if (inode->cached || inode->dirty || inode->opens > 0) return;
   }
-  small_files_.add(entry.id);
+  small_files_.push(entry.id);
 }
 
 void MetaServer::fetch_small(InodeId id) {

@@ -7,61 +7,30 @@
 
 namespace forebay::storage {
 
-void Fetcher::start(uint32_t threads) {
-  for (uint32_t i = 0; i < threads; ++i) threads_.emplace_back([this] { run(); });
-}
-
-void Fetcher::stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    queue_.clear();
-  }
-  wake_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
-}
-
 void Fetcher::enqueue(const std::shared_ptr<ChunkFile>& file) {
   {
     const std::lock_guard lock(file->fetch_mutex);
     if (file->queued) return;
     file->queued = true;
   }
-  {
-    const std::lock_guard lock(mutex_);
-    if (stopped_) return;
-    queue_.push_back(file);
-  }
-  wake_.notify_one();
+  queue_.push(file);
 }
 
-void Fetcher::run() {
-  while (true) {
-    std::shared_ptr<ChunkFile> file;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopped_ || !queue_.empty(); });
-      if (stopped_) return;
-      file = std::move(queue_.front());
-      queue_.pop_front();
-    }
-    {
-      const std::lock_guard lock(file->fetch_mutex);
-      file->queued = false;
-    }
-    uint64_t chunk = 0;
-    if (!pick(*file, &chunk)) continue;
-    enqueue(file);
-    const Status done = server_.fetch_chunk(*file, chunk);
-    if (done) continue;
-    // The reader that needs this chunk meets the same error and reports it; reading ahead just ends.
-    log(Module::kStorage).debug("inode {}: read-ahead ends: {}", file->id(), done.error().message());
-    const std::lock_guard lock(mutex_);
-    std::erase(queue_, file);
-    const std::lock_guard fetch_lock(file->fetch_mutex);
+void Fetcher::work(const std::shared_ptr<ChunkFile>& file) {
+  {
+    const std::lock_guard lock(file->fetch_mutex);
     file->queued = false;
   }
+  uint64_t chunk = 0;
+  if (!pick(*file, &chunk)) return;
+  enqueue(file);
+  const Status done = server_.fetch_chunk(*file, chunk);
+  if (done) return;
+  // The reader that needs this chunk meets the same error and reports it; reading ahead just ends.
+  log(Module::kStorage).debug("inode {}: read-ahead ends: {}", file->id(), done.error().message());
+  queue_.remove(file);
+  const std::lock_guard lock(file->fetch_mutex);
+  file->queued = false;
 }
 
 bool Fetcher::pick(ChunkFile& file, uint64_t* chunk) {

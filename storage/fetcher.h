@@ -5,13 +5,10 @@
 // once, and many files share the threads fairly. A reader never waits here: it fetches its own chunk itself.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
+#include <limits>
 #include <memory>
-#include <mutex>
-#include <thread>
-#include <vector>
 
+#include "core/work_queue.h"
 #include "storage/chunk_file.h"
 
 namespace forebay::storage {
@@ -21,26 +18,22 @@ class StorageServer;
 class Fetcher {
  public:
   explicit Fetcher(StorageServer& server) : server_(server) {}
-  ~Fetcher() { stop(); }
 
-  void start(uint32_t threads);
-  void stop();
-  bool stopped() const { return stopped_; }
+  void start(uint32_t threads) { queue_.start(threads); }
+  void stop() { queue_.stop(); }
+  bool stopped() const { return queue_.stopped(); }
 
   // Queues the file unless it is queued. Bounded by the number of open files.
   void enqueue(const std::shared_ptr<ChunkFile>& file);
 
  private:
-  void run();
+  void work(const std::shared_ptr<ChunkFile>& file);
   // The next chunk worth fetching; false when there is none (for now).
   bool pick(ChunkFile& file, uint64_t* chunk);
 
   StorageServer& server_;
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<std::shared_ptr<ChunkFile>> queue_;
-  std::vector<std::thread> threads_;
-  std::atomic<bool> stopped_{false};
+  WorkQueue<std::shared_ptr<ChunkFile>> queue_{[this](const std::shared_ptr<ChunkFile>& file) { work(file); },
+                                               std::numeric_limits<size_t>::max()};
 };
 
 }  // namespace forebay::storage
