@@ -12,6 +12,11 @@
 namespace forebay::meta {
 namespace {
 
+// Whether this thread has changed something since its last commit, and how many losses there were by then: with
+// another number now, that change is not there any more. One process has one database.
+thread_local bool uncommitted = false;
+thread_local uint64_t losses_seen = 0;
+
 constexpr char kSchemaVersion[] = "1";
 
 // The cache is usable without the rows (they say only what is here), but dirty data is found through them: so a
@@ -214,7 +219,20 @@ Status Store::prepare() {
   return {};
 }
 
+// On a full disk SQLite may take back the whole transaction, with what other threads have put into it.
+Status Store::check_losses() {
+  if (in_transaction_ && sqlite3_get_autocommit(db_) != 0) {
+    in_transaction_ = false;
+    ++losses_;
+  }
+  const bool lost = std::exchange(losses_seen, losses_) != losses_ && std::exchange(uncommitted, false);
+  if (!lost) return {};
+  return fail(ENOSPC, "metadata database {}: changes were taken back, because the disk was full", path_);
+}
+
 Status Store::begin() {
+  RETURN_IF_ERROR(check_losses());
+  uncommitted = true;
   if (in_transaction_) return {};
   RETURN_IF_ERROR(execute("BEGIN"));
   in_transaction_ = true;
@@ -223,6 +241,8 @@ Status Store::begin() {
 
 Status Store::commit() {
   const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(check_losses());
+  uncommitted = false;
   if (!in_transaction_) return {};
   RETURN_IF_ERROR(execute("COMMIT"));
   in_transaction_ = false;

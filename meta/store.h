@@ -91,6 +91,7 @@ class Store {
   Result<std::vector<DentryRow>> list_names(sqlite3_stmt* statement, InodeId id);
   Status execute(const char* sql);
   Status begin();
+  Status check_losses();
   Status error(const char* what) const;
   Status prepare();
   Status check_integrity();
@@ -100,6 +101,7 @@ class Store {
   std::unique_ptr<Statements> statements_;
   std::mutex mutex_;
   bool in_transaction_ = false;
+  uint64_t losses_ = 0;  // transactions that were taken back
   bool unsynced_ = false;
   InodeId next_id_ = 0, reserved_to_ = 0;
 };

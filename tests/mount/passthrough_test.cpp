@@ -315,6 +315,27 @@ TEST_F(MountTest, ACacheDiskThatIsAlmostFullCanBeMounted) {
   EXPECT_EQ(content_difference(noise(kMiB), read_file(cache.outside("a"))), "");
 }
 
+// What went wrong once, for want of room, is tried again with the next file.
+TEST_F(MountTest, AFullCacheDiskEndsPassthroughForNoMoreThanOneFile) {
+  MountedCache cache;
+  LoopDisk disk(cache.cache(), 32 << 20);
+  cache.mount({.settings = kAlways});
+  if (cache.status().at("passthrough") != "on") GTEST_SKIP() << "there is no passthrough";
+  {
+    // More than root's share of the free blocks.
+    const OpenFile filler(cache.cache() + "/all", O_CREAT | O_WRONLY);
+    const std::string block = noise(kMiB);
+    for (uint64_t at = 0; filler.try_write_at(at, block) == 0; at += kMiB) continue;
+    for (uint64_t at = 0; filler.try_write_at(at, "x") == 0; at += 4096) continue;
+  }
+  open_errno(cache.inside("too-much"), O_CREAT | O_WRONLY);
+  EXPECT_EQ(cache.status().at("passthrough"), "on");
+  std::filesystem::remove(cache.cache() + "/all");
+  write_file(cache.inside("a"), "written");
+  cache.unmount();
+  EXPECT_EQ(read_file(cache.outside("a")), "written");
+}
+
 // The SSD is a small one. Nobody gets ENOSPC as long as the outside has room, and nothing is lost.
 class PassthroughSpace : public MountTest {
  protected:
