@@ -29,6 +29,9 @@ class FlushSchedulerTest : public testing::Test {
   Status flush(InodeId id) {
     const Status flushed = flush_held(id);
     if (flushed && dirty_again_) scheduler_.add(id, FlushScheduler::kNever);
+    const std::lock_guard lock(mutex_);
+    ++ended_;
+    changed_.notify_all();
     return flushed;
   }
   Status flush_held(InodeId id) {
@@ -49,6 +52,10 @@ class FlushSchedulerTest : public testing::Test {
     std::unique_lock lock(mutex_);
     ASSERT_TRUE(changed_.wait_for(lock, kLong, [&] { return started_.size() >= count; }));
   }
+  void await_ended(size_t count) {
+    std::unique_lock lock(mutex_);
+    ASSERT_TRUE(changed_.wait_for(lock, kLong, [&] { return ended_ >= count; }));
+  }
   Ids started() {
     const std::lock_guard lock(mutex_);
     return started_;
@@ -68,6 +75,7 @@ class FlushSchedulerTest : public testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   Ids started_;
+  size_t ended_ = 0;
   std::map<InodeId, int> running_;
   int most_at_once_ = 0;
   bool held_ = false;
@@ -109,6 +117,7 @@ TEST_F(FlushSchedulerTest, WhatBecomesDirtyAgainIsNotWaitedFor) {
   await_started(1);
   const auto released = std::async(std::launch::async, [&] { hold(false); });
   EXPECT_TRUE(scheduler_.wait_unanswered({1}, kLong).remaining.empty());
+  await_ended(1);  // its file is removed from the scheduler and added again one after the other
   EXPECT_EQ(scheduler_.count(), 1u);
 }
 
