@@ -53,6 +53,7 @@ struct Inode {
   bool cached = false, dirty = false, pinned = false, has_data = false;
   bool stored = false;           // has a row in the database
   bool names_stored = false;     // and the database knows all its names
+  uint64_t losses_before = 0;    // of the database, when that was written; with more by now it may not be true any more
   bool outdated = false;         // the outside was seen in a version that is neither the copy's nor our doing
   bool drop_on_release = false;  // evicted by command while open
   Validator mtime0;

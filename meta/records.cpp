@@ -29,12 +29,14 @@ Status MetaServer::put_chain(const InodePtr& inode, int depth) {
   std::vector<Name> names;
   {
     const std::lock_guard lock(inode->mutex);
-    if (depth > 0 && inode->stored && inode->names_stored) return {};
+    const bool lost = inode->losses_before != store_->losses();
+    if (depth > 0 && inode->stored && inode->names_stored && !lost) return {};
     names = inode->names;
   }
   for (const Name& name : names) RETURN_IF_ERROR(put_chain(name.parent, depth + 1));
 
   const std::lock_guard lock(inode->mutex);
+  inode->losses_before = store_->losses();
   RETURN_IF_ERROR(store_->put_inode(row_of(*inode)));
   inode->stored = true;
   if (inode->is_directory()) RETURN_IF_ERROR(store_->delete_names(inode->id));
@@ -49,8 +51,9 @@ Status MetaServer::put_chain(const InodePtr& inode, int depth) {
 }
 
 Status MetaServer::store_inode(const InodePtr& inode) {
+  const uint64_t losses = store_->losses();
   RETURN_IF_ERROR(put_chain(inode, 0));
-  return store_->commit();
+  return store_->commit(losses);
 }
 
 // Written with the next commit: nothing is lost when it is late.

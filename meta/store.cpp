@@ -12,11 +12,6 @@
 namespace forebay::meta {
 namespace {
 
-// Whether this thread has changed something since its last commit, and how many losses there were by then: with
-// another number now, that change is not there any more. One process has one database.
-thread_local bool uncommitted = false;
-thread_local uint64_t losses_seen = 0;
-
 constexpr char kSchemaVersion[] = "1";
 
 // The cache is usable without the rows (they say only what is here), but dirty data is found through them: so a
@@ -220,29 +215,33 @@ Status Store::prepare() {
 }
 
 // On a full disk SQLite may take back the whole transaction, with what other threads have put into it.
-Status Store::check_losses() {
-  if (in_transaction_ && sqlite3_get_autocommit(db_) != 0) {
-    in_transaction_ = false;
-    ++losses_;
-  }
-  const bool lost = std::exchange(losses_seen, losses_) != losses_ && std::exchange(uncommitted, false);
-  if (!lost) return {};
-  return fail(ENOSPC, "metadata database {}: changes were taken back, because the disk was full", path_);
+void Store::note_loss() {
+  if (!in_transaction_ || sqlite3_get_autocommit(db_) == 0) return;
+  in_transaction_ = false;
+  ++losses_;
 }
 
 Status Store::begin() {
-  RETURN_IF_ERROR(check_losses());
-  uncommitted = true;
+  note_loss();
   if (in_transaction_) return {};
   RETURN_IF_ERROR(execute("BEGIN"));
   in_transaction_ = true;
   return {};
 }
 
-Status Store::commit() {
+Status Store::changed(int step, const char* what) {
+  if (step == SQLITE_DONE) return {};
+  const Status failed = error(what);
+  note_loss();
+  return failed;
+}
+
+Status Store::commit(uint64_t losses_before) {
   const std::lock_guard lock(mutex_);
-  RETURN_IF_ERROR(check_losses());
-  uncommitted = false;
+  note_loss();
+  if (losses_ != losses_before) {
+    return fail(ENOSPC, "metadata database {}: changes were taken back, because the disk was full", path_);
+  }
   if (!in_transaction_) return {};
   RETURN_IF_ERROR(execute("COMMIT"));
   in_transaction_ = false;
@@ -325,14 +324,14 @@ Status Store::put_inode(const InodeRow& row) {
   put.bind(row.mtime0.ctime.seconds).bind(int64_t{row.mtime0.ctime.nanoseconds});
   put.bind(row.mtime0.size).bind(row.last_access);
   put.bind(row.shown_ctime.seconds).bind(int64_t{row.shown_ctime.nanoseconds});
-  return put.step() == SQLITE_DONE ? Status{} : error("put inode");
+  return changed(put.step(), "put inode");
 }
 
 Status Store::delete_inode(InodeId id) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
   for (sqlite3_stmt* statement : {statements_->delete_inode, statements_->delete_names, statements_->delete_intents}) {
-    if (Statement(statement).bind(id).step() != SQLITE_DONE) return error("delete inode");
+    RETURN_IF_ERROR(changed(Statement(statement).bind(id).step(), "delete inode"));
   }
   return {};
 }
@@ -341,33 +340,33 @@ Status Store::put_name(InodeId parent, std::string_view name, InodeId child) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
   Statement put(statements_->put_name);
-  return put.bind(parent).bind_blob(name).bind(child).step() == SQLITE_DONE ? Status{} : error("put name");
+  return changed(put.bind(parent).bind_blob(name).bind(child).step(), "put name");
 }
 
 Status Store::delete_name(InodeId parent, std::string_view name, InodeId child) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
   Statement remove(statements_->delete_name);
-  return remove.bind(parent).bind_blob(name).bind(child).step() == SQLITE_DONE ? Status{} : error("delete name");
+  return changed(remove.bind(parent).bind_blob(name).bind(child).step(), "delete name");
 }
 
 Status Store::delete_names(InodeId child) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
-  return Statement(statements_->delete_names).bind(child).step() == SQLITE_DONE ? Status{} : error("delete names");
+  return changed(Statement(statements_->delete_names).bind(child).step(), "delete names");
 }
 
 Status Store::put_intent(InodeId parent, std::string_view name, InodeId child) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
   Statement put(statements_->put_intent);
-  return put.bind(parent).bind_blob(name).bind(child).step() == SQLITE_DONE ? Status{} : error("put intent");
+  return changed(put.bind(parent).bind_blob(name).bind(child).step(), "put intent");
 }
 
 Status Store::delete_intents(InodeId child) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
-  return Statement(statements_->delete_intents).bind(child).step() == SQLITE_DONE ? Status{} : error("delete intents");
+  return changed(Statement(statements_->delete_intents).bind(child).step(), "delete intents");
 }
 
 Status Store::prune_directories() {
@@ -394,7 +393,7 @@ Result<InodeId> Store::next_id() {
     RETURN_IF_ERROR(begin());
     const std::string value = std::to_string(reserved_to_ + kBatch);
     Statement put(statements_->put_setting);
-    if (put.bind_text("next_id").bind_text(value).step() != SQLITE_DONE) return Failure(error("reserve").error());
+    RETURN_IF_ERROR(changed(put.bind_text("next_id").bind_text(value).step(), "reserve"));
     RETURN_IF_ERROR(execute("COMMIT"));
     in_transaction_ = false;
     unsynced_ = true;
@@ -416,7 +415,7 @@ Status Store::put_setting(const std::string& key, const std::string& value) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
   Statement put(statements_->put_setting);
-  return put.bind_text(key).bind_text(value).step() == SQLITE_DONE ? Status{} : error("put setting");
+  return changed(put.bind_text(key).bind_text(value).step(), "put setting");
 }
 
 }  // namespace forebay::meta

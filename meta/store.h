@@ -16,6 +16,7 @@
 
 #include <sqlite3.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -73,7 +74,11 @@ class Store {
   // Directories above nothing that is known any more.
   Status prune_directories();
 
-  Status commit();
+  // How often a full disk has made SQLite take back what was not committed.
+  uint64_t losses() const { return losses_; }
+  // `losses_before`: what losses() was before the changes that the caller relies on. ENOSPC when they may be gone.
+  Status commit(uint64_t losses_before);
+  Status commit() { return commit(losses()); }
   Status sync();
 
   // A number never given before.
@@ -91,7 +96,8 @@ class Store {
   Result<std::vector<DentryRow>> list_names(sqlite3_stmt* statement, InodeId id);
   Status execute(const char* sql);
   Status begin();
-  Status check_losses();
+  void note_loss();
+  Status changed(int step, const char* what);
   Status error(const char* what) const;
   Status prepare();
   Status check_integrity();
@@ -101,7 +107,7 @@ class Store {
   std::unique_ptr<Statements> statements_;
   std::mutex mutex_;
   bool in_transaction_ = false;
-  uint64_t losses_ = 0;  // transactions that were taken back
+  std::atomic<uint64_t> losses_{0};
   bool unsynced_ = false;
   InodeId next_id_ = 0, reserved_to_ = 0;
 };

@@ -22,9 +22,10 @@ Result<InodePtr> MetaServer::prepare_move(const InodePtr& parent, int parent_fd,
     stored = inode->stored;
   }
   if (!stored) return inode;
+  const uint64_t losses = store_->losses();
   RETURN_IF_ERROR(put_chain(new_parent, 1));
   RETURN_IF_ERROR(store_->put_intent(new_parent->id, new_name, inode->id));
-  RETURN_IF_ERROR(store_->commit());
+  RETURN_IF_ERROR(store_->commit(losses));
   return inode;
 }
 

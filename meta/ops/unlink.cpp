@@ -32,8 +32,9 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
   }
   if (!dirty) return victim;
   if (victim.link_count == 1) {
+    const uint64_t losses = store_->losses();
     RETURN_IF_ERROR(store_->put_intent(0, "", victim.inode->id));
-    RETURN_IF_ERROR(store_->commit());
+    RETURN_IF_ERROR(store_->commit(losses));
   } else if (other_names) {
     RETURN_IF_ERROR(store_inode(victim.inode));
   } else {
