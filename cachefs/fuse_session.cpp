@@ -61,12 +61,14 @@ Result<std::unique_ptr<FuseSession>> FuseSession::mount(Session& session) {
   fuse_session* fuse = fuse_session_new(&args, &operations(), sizeof(fuse_lowlevel_ops), &session);
   fuse_opt_free_args(&args);
   if (fuse == nullptr) return fail(EINVAL, "mount options {}: {}", list, last_fuse_message);
-  std::unique_ptr<FuseSession> mounted(new FuseSession(fuse));
+  std::unique_ptr<FuseSession> mounted(new FuseSession(fuse, session.ring));
   if (fuse_set_signal_handlers(fuse) != 0) return fail(EIO, "signal handlers: {}", last_fuse_message);
+  session.ring.prepare();
   if (fuse_session_mount(fuse, session.options.mountpoint.c_str()) != 0) {
     const std::string reason = last_fuse_message.empty() ? "the kernel refused it" : last_fuse_message;
     return fail(EPERM, "mount on {}: {}", session.options.mountpoint, reason);
   }
+  session.ring.attach(fuse);
   return mounted;
 }
 
@@ -90,6 +92,7 @@ Status FuseSession::serve(uint32_t threads, const std::function<void()>& ready) 
   fuse_loop_config config = {0, threads};
   const int ended = fuse_session_loop_mt(session_, &config);
 #endif
+  ring_.end();
   // Positive: a signal, which is an orderly end.
   if (ended < 0) return fail(-ended, "the connection to the kernel");
   return {};

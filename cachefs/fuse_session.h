@@ -20,9 +20,10 @@ class FuseSession {
   Status serve(uint32_t threads, const std::function<void()>& ready);
 
  private:
-  explicit FuseSession(fuse_session* session) : session_(session) {}
+  FuseSession(fuse_session* session, RingTransport& ring) : session_(session), ring_(ring) {}
 
   fuse_session* session_;
+  RingTransport& ring_;
 };
 
 }  // namespace forebay::cachefs

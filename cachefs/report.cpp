@@ -48,7 +48,7 @@ std::string status_json(Session& session) {
   json["conflicts"] = status.conflicts;
   json["inodes_in_memory"] = status.inodes_in_memory;
   json["passthrough"] = session.backing.report();
-  json["io_uring"] = "off: not available in this version";
+  json["io_uring"] = session.ring.report();
   for (const TargetInfo& target : session.mgmt.targets()) {
     json["targets"].push_back({{"id", target.id}, {"path", target.path}, {"pool", name_of(target.pool)}});
   }

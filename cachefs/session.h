@@ -9,6 +9,7 @@
 
 #include "cachefs/backing.h"
 #include "cachefs/mount.h"
+#include "cachefs/ring_transport.h"
 #include "core/protocol/meta_service.h"
 #include "core/protocol/mgmt_service.h"
 #include "core/protocol/storage_service.h"
@@ -21,6 +22,7 @@ struct Session {
   MgmtService& mgmt;
   const MountOptions& options;
   BackingTable backing{storage, options.config};
+  RingTransport ring{options.config.fuse};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to
   std::atomic<bool> discard{false};       // unmount --discard: dirty data is given up

@@ -9,7 +9,7 @@ find_package(nlohmann_json REQUIRED CONFIG)
 find_package(CLI11 REQUIRED CONFIG)
 find_package(PkgConfig REQUIRED)
 
-foreach(module IN ITEMS sqlite3 libsystemd libxxhash tomlplusplus)
+foreach(module IN ITEMS liburing sqlite3 libsystemd libxxhash tomlplusplus)
   string(REGEX REPLACE "^lib" "" name ${module})
   pkg_check_modules(${name} REQUIRED QUIET IMPORTED_TARGET ${module})
   add_library(deps::${name} ALIAS PkgConfig::${name})

@@ -17,6 +17,7 @@ enum class FetchMode { kStream, kWhole };
 enum class Validate { kAlways, kTtl, kNever };
 enum class ConflictRule { kKeepBoth, kCacheWins, kExternalWins };
 enum class Passthrough { kAuto, kRead, kOn, kOff };
+enum class IoUring { kAuto, kOn, kOff };
 
 // A size that may be said as a share of the capacity ("50%") or in bytes ("10GiB").
 struct Share {
@@ -57,6 +58,7 @@ struct Config {
   struct Fuse {
     Passthrough passthrough = Passthrough::kAuto;
     std::optional<Share> passthrough_headroom;  // nothing: see passthrough_headroom_of()
+    IoUring io_uring = IoUring::kAuto;
     uint32_t threads = 32;
   } fuse;
   struct Log {

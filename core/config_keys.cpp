@@ -38,6 +38,11 @@ constexpr std::array kPassthroughs = {
     Choice<Passthrough>{"on", Passthrough::kOn},
     Choice<Passthrough>{"off", Passthrough::kOff},
 };
+constexpr std::array kIoUrings = {
+    Choice<IoUring>{"auto", IoUring::kAuto},
+    Choice<IoUring>{"on", IoUring::kOn},
+    Choice<IoUring>{"off", IoUring::kOff},
+};
 constexpr std::array kConflictRules = {
     Choice<ConflictRule>{"keep-both", ConflictRule::kKeepBoth},
     Choice<ConflictRule>{"cache-wins", ConflictRule::kCacheWins},
@@ -117,12 +122,6 @@ Status set_headroom(Config& config, std::string_view value) {
   RETURN_IF_ERROR(set_share(share, value, 0));
   config.fuse.passthrough_headroom = share;
   return {};
-}
-
-Status set_auto_or_off(Config&, std::string_view value) {
-  if (value == "auto" || value == "off") return {};
-  if (value == "on" || value == "read") return not_available(value, "\"auto\" or \"off\"");
-  return fail(EINVAL, "\"{}\" is neither \"auto\" nor \"off\"", value);
 }
 
 std::vector<ConfigKey> make_table() {
@@ -222,9 +221,11 @@ std::vector<ConfigKey> make_table() {
        [](const Config& c) {
          return c.fuse.passthrough_headroom ? share_text(*c.fuse.passthrough_headroom) : std::string("auto");
        }},
-      {"fuse.io_uring", KeyType::kChoice, "auto | off",
-       "Whether requests come from the kernel through io_uring; in this version they do not, whatever is chosen.",
-       set_auto_or_off, [](const Config&) { return std::string("auto"); }},
+      {"fuse.io_uring", KeyType::kChoice, "auto | on | off",
+       "Whether requests come from the kernel through io_uring: where the kernel's fuse module allows it, also where "
+       "root has to switch the module's parameter enable_uring for it, or not at all.",
+       [](Config& c, std::string_view v) { return set_choice(c.fuse.io_uring, v, kIoUrings); },
+       [](const Config& c) { return choice_text(c.fuse.io_uring, kIoUrings); }},
       {"fuse.threads", KeyType::kCount, "count", "How many requests are served at the same time, 2 to 256.",
        [](Config& c, std::string_view v) { return set_count(c.fuse.threads, v, 2, 256); },
        [](const Config& c) { return std::to_string(c.fuse.threads); }},

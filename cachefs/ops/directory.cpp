@@ -1,6 +1,4 @@
 // opendir, readdir, readdirplus, releasedir, fsyncdir.
-#include <vector>
-
 #include "cachefs/ops.h"
 #include "cachefs/session.h"
 
@@ -8,7 +6,7 @@ namespace forebay::cachefs::ops {
 namespace {
 
 void list(fuse_req_t request, size_t size, off_t offset, fuse_file_info* info, bool with_attributes) {
-  std::vector<char> buffer(size);
+  const std::span<char> buffer = RingTransport::reply_space(size);
   size_t used = 0;
   const auto sink = [&](const DirectoryEntry& entry) {
     const std::string name(entry.name);

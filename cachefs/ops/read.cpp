@@ -1,16 +1,12 @@
 // read, lseek.
-#include <vector>
-
 #include "cachefs/ops.h"
 #include "cachefs/session.h"
 
 namespace forebay::cachefs::ops {
 
 void read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info*) {
-  thread_local std::vector<char> buffer;
-  if (buffer.size() < size) buffer.resize(size);
-  const Result<size_t> bytes =
-      session_of(request).storage.read(inode, static_cast<uint64_t>(offset), std::span(buffer.data(), size));
+  const std::span<char> buffer = RingTransport::reply_space(size);
+  const Result<size_t> bytes = session_of(request).storage.read(inode, static_cast<uint64_t>(offset), buffer);
   if (!bytes) return reply_error(request, bytes.error());
   fuse_reply_buf(request, buffer.data(), *bytes);
 }

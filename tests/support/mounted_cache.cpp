@@ -6,6 +6,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <iterator>
+#include <sstream>
 #include <stdexcept>
 #include <thread>
 
@@ -24,6 +27,14 @@ void expect_ok(const ProcessResult& result, const std::string& what) {
   if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", what, describe(result)));
 }
 
+// FOREBAY_TEST_SETTINGS="KEY=VALUE KEY=VALUE": what all mounts of a test run have in common. A test's own come later
+// and so count more.
+std::vector<std::string> common_settings() {
+  const char* text = std::getenv("FOREBAY_TEST_SETTINGS");
+  std::istringstream words(text == nullptr ? "" : text);
+  return {std::istream_iterator<std::string>(words), {}};
+}
+
 }  // namespace
 
 MountedCache::MountedCache() = default;
@@ -39,6 +50,7 @@ void MountedCache::mount(const MountWith& with) { expect_ok(try_mount(with), "mo
 ProcessResult MountedCache::try_mount(const MountWith& with) {
   binary_ = with.faults ? FOREBAY_FAULTY_BINARY : FOREBAY_BINARY;
   std::vector<std::string> words{binary_, "mount", external_, mountpoint_, "--cache", cache_};
+  for (const std::string& setting : common_settings()) words.insert(words.end(), {"--set", setting});
   for (const std::string& setting : with.settings) words.insert(words.end(), {"--set", setting});
   if (!with.options.empty()) words.insert(words.end(), {"-o", with.options});
   ProcessOptions options{.timeout = kLongestCommand, .environment = {}, .directory = {}, .user = {}};

@@ -152,7 +152,6 @@ TEST(SetConfigKey, TellsWhatThisVersionDoesNotDo) {
   EXPECT_THAT(error_of("stripe.count", "4", ENOTSUP), HasSubstr("\"auto\" or 1"));
   EXPECT_THAT(error_of("stripe.threshold", "1GiB", ENOTSUP), HasSubstr("\"unlimited\""));
   EXPECT_THAT(error_of("external.timeout", "30s", ENOTSUP), HasSubstr("\"none\""));
-  EXPECT_THAT(error_of("fuse.io_uring", "on", ENOTSUP), HasSubstr("\"auto\" or \"off\""));
 }
 
 TEST(SetConfigKey, TellsNonsenseFromWhatIsNotDoneYet) {
@@ -163,10 +162,11 @@ TEST(SetConfigKey, TellsNonsenseFromWhatIsNotDoneYet) {
   error_of("stripe.threshold", "large");
   error_of("external.timeout", "soon");
   error_of("fuse.passthrough", "perhaps");
+  error_of("fuse.io_uring", "read");
   Config config;
   EXPECT_TRUE(set_config_key(config, "stripe.count", "1"));
   EXPECT_TRUE(set_config_key(config, "fuse.passthrough", "off"));
-  EXPECT_TRUE(set_config_key(config, "fuse.io_uring", "off"));
+  EXPECT_TRUE(set_config_key(config, "fuse.io_uring", "on"));
 }
 
 TEST(SetConfigKey, LeavesTheConfigurationAloneWhenItFails) {
