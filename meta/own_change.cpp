@@ -5,7 +5,7 @@
 
 namespace forebay::meta {
 
-Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std::function<Status()>& change) {
+Status MetaServer::own_change(const InodePtr& inode, Change kind, const std::function<Status()>& change) {
   if (inode == nullptr) return change();
   const std::lock_guard change_lock(inode->change_mutex);
   struct Changing {
@@ -19,8 +19,10 @@ Status MetaServer::own_change(const InodePtr& inode, bool sets_mtime, const std:
   {
     const std::lock_guard lock(inode->mutex);
     has_copy = inode->has_data || (inode->opens > 0 && inode->is_file());
+    if (kind == Change::kRemoval && inode->opens == 0) has_copy = false;  // its version will interest nobody
     inode->changing = true;
   }
+  const bool sets_mtime = kind == Change::kTimes;
   FdPtr fd;  // not by name: the change may be a rename
   Validator before;
   bool valid_before = false;

@@ -133,9 +133,14 @@ class MetaServer final : public MetaService {
   void touched(const InodePtr& directory);
 
   // --- meta/own_change.cpp
-  // Runs a change of the external object that changes none of its data, and keeps its copy valid. `sets_mtime`: the
-  // change may set the mtime. Null: an object that nothing is known of.
-  Status own_change(const InodePtr& inode, bool sets_mtime, const std::function<Status()>& change);
+  enum class Change {
+    kAttributes,
+    kTimes,    // the mtime may be among them
+    kRemoval,  // of the only name: nothing is left of the object
+  };
+  // Runs a change of the external object that changes none of its data, and keeps its copy valid. Null: an object that
+  // nothing is known of.
+  Status own_change(const InodePtr& inode, Change kind, const std::function<Status()>& change);
 
   // --- meta/records.cpp: rows of the database
   InodeRow row_of(Inode& inode);

@@ -4,7 +4,7 @@
 // ones, and the directories above them. Everything else is asked from outside when it is needed.
 //
 //   inode(id, device, inode, birth_s, birth_ns, mode, flags, mtime0..., last_access)   by id, and by external identity
-//   dentry(parent, name, child)     where an object was seen outside last; a hint, the identity decides
+//   dentry(child, parent, name)     where an object was seen outside last; a hint, the identity decides
 //   intent(child, parent, name)     where an object may be after a rename, or was before an unlink, that a crash cut
 //                                   short
 //   setting(key, value)             schema version, link, next inode number
@@ -95,6 +95,7 @@ class Store {
   Store() = default;
   Result<std::vector<DentryRow>> list_names(sqlite3_stmt* statement, InodeId id);
   Status execute(const char* sql);
+  Status sync_log();
   Status begin();
   void note_loss();
   Status changed(int step, const char* what);

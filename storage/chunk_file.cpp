@@ -162,8 +162,10 @@ Status ChunkFile::create(const Identity& external) {
   if (exists()) return {};
   assert(present_.empty() && dirty_.empty());
   ASSIGN_OR_RETURN(UniqueFd fd, create_file(path_ + ".chunk"));
-  if (::ftruncate(fd.get(), static_cast<off_t>(size_)) != 0) return fail_errno("chunk file {}.chunk", path_);
-  RETURN_IF_ERROR(log_.open(path_ + ".map", [](const Record&) {}));  // load() or remove() took an older one away
+  if (size_ > 0 && ::ftruncate(fd.get(), static_cast<off_t>(size_)) != 0) {
+    return fail_errno("chunk file {}.chunk", path_);
+  }
+  RETURN_IF_ERROR(log_.create(path_ + ".map"));
   identity = external;
   // The expectation too: the file may become dirty while its attributes are changed.
   const Record records[] = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external),
@@ -171,8 +173,7 @@ Status ChunkFile::create(const Identity& external) {
   RETURN_IF_ERROR(log_.append(records));
   fd_ = std::move(fd);
   directory_synced_ = false;
-  account();
-  return {};
+  return {};  // what it takes is booked with the first change
 }
 
 Status ChunkFile::add_present(Extent range, const char* data) {

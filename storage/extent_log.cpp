@@ -111,6 +111,13 @@ Status ExtentLog::open(const std::string& path, const std::function<void(const R
   return {};
 }
 
+Status ExtentLog::create(const std::string& path) {
+  path_ = path;
+  end_ = 0;
+  fd_.reset(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  return fd_ ? Status{} : fail_errno("extent log {}", path);
+}
+
 Status ExtentLog::append(std::span<const Record> records) {
   if (records.empty()) return {};
   const Status written =

@@ -67,6 +67,8 @@ class ExtentLog {
   // Opens the log at `path`, or makes an empty one, and hands every whole record to `replay`.
   // Errors of open(2) and pread(2); EIO for a record type that no version of ours writes.
   Status open(const std::string& path, const std::function<void(const Record&)>& replay);
+  // Makes an empty log at `path`, instead of any older one.
+  Status create(const std::string& path);
   bool is_open() const { return static_cast<bool>(fd_); }
   void close() { fd_.reset(); }
 

@@ -62,14 +62,14 @@ std::string StorageServer::path_of(InodeId id) const {
   return fmt::format("{}/{:02x}/{:02x}/{:x}", options_.target_directory, id >> 16 & 0xff, id >> 8 & 0xff, id);
 }
 
-Result<StorageServer::FilePtr> StorageServer::get(InodeId id) {
+Result<StorageServer::FilePtr> StorageServer::get(InodeId id, bool is_new) {
   Shard& shard = shard_of(id);
   const std::lock_guard lock(shard.mutex);
   std::weak_ptr<ChunkFile>& known = shard.files[id];
   if (FilePtr file = known.lock()) return file;
   auto file = std::make_shared<ChunkFile>(id, path_of(id), space_, space_.after_power_cut());
   file->layout.chunk_size_bytes = options_.chunk_size_bytes;
-  if (Status loaded = file->load(); !loaded) {
+  if (Status loaded = is_new ? Status{} : file->load(); !loaded) {
     shard.files.erase(id);
     return Failure(std::move(loaded).error());
   }

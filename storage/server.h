@@ -80,7 +80,8 @@ class StorageServer final : public StorageService {
 
   // --- storage/server.cpp
   // The file's object, loaded from the target if need be. The same one for all as long as anybody holds it.
-  Result<FilePtr> get(InodeId id);
+  // `is_new`: nothing can be here of it.
+  Result<FilePtr> get(InodeId id, bool is_new = false);
   std::string path_of(InodeId id) const;
   void recount();
   // Space for an operation: at once, or after eviction. ENOSPC or what stopped the eviction.

@@ -36,7 +36,7 @@ struct CachingFileRequest {
   ExternalRef source;
   Validator version;  // what the outside has now
   Layout layout;
-  bool created = false;  // the file was just created outside by us: it is empty and complete
+  bool created = false;  // the file was just created outside by us: it is empty, and its number was never used before
 };
 
 struct WriteReply {

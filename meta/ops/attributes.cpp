@@ -51,7 +51,7 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
   if (!change.set_size && !sets_other && !inode->is_directory()) RETURN_IF_ERROR(change_nothing(caller, inode));
   if (sets_other) {
     ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
-    const Status changed = own_change(inode, change.set_mtime, [&]() -> Status {
+    const Status changed = own_change(inode, change.set_mtime ? Change::kTimes : Change::kAttributes, [&]() -> Status {
       RETURN_IF_ERROR(change_outside(caller, fd->get(), change));
       if (!change.set_mtime || !inode->is_file()) return {};
       // Of a dirty file the mtime is that of its data here, and the end of a flush, which waits for us, takes it out.
@@ -127,7 +127,7 @@ Status MetaServer::truncate_open(const InodePtr& inode, uint64_t size) {
   }
   // No byte changes, but the mtime does: that is done outside at once, like any other change of attributes.
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
-  return own_change(inode, true, [&]() -> Status {
+  return own_change(inode, Change::kTimes, [&]() -> Status {
     ASSIGN_OR_RETURN(const UniqueFd outside, consistency::ExternalTree::reopen(fd->get(), O_WRONLY));
     return ::ftruncate(outside.get(), static_cast<off_t>(size)) == 0 ? Status{} : Status(fail_errno());
   });

@@ -15,7 +15,7 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(new_name);
-  RETURN_IF_ERROR(own_change(inode, false, [&]() -> Status {
+  RETURN_IF_ERROR(own_change(inode, Change::kAttributes, [&]() -> Status {
     const ActAs caller_rights(caller);
     const std::string path = consistency::proc_path(fd->get());
     if (::linkat(AT_FDCWD, path.c_str(), directory->get(), name.c_str(), AT_SYMLINK_FOLLOW) != 0) return fail_errno();

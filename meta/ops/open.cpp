@@ -48,7 +48,6 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
   CachingFileRequest request;
   request.id = inode->id;
   request.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
-  request.created = created;
   bool has_data = false, stored = false, unlinked = false, same = false;
   {
     const std::lock_guard lock(inode->mutex);
@@ -57,6 +56,7 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
     request.version = trust ? inode->mtime0 : inode->seen;
     has_data = inode->has_data;
     stored = inode->stored;
+    request.created = created && !stored && inode->lookups == 1;
     unlinked = inode->unlinked;
     same = (has_data && request.version == inode->mtime0) || inode->names.size() < 2;
   }
@@ -107,7 +107,7 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
     made = ::openat(directory->get(), name.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, mode);
     reason = errno;
   }
-  const UniqueFd fd(made);
+  UniqueFd fd(made);
   if (!fd && (reason != EEXIST || (flags & O_EXCL) != 0)) return fail(reason);
   CreateReply reply;
   if (!fd) {
@@ -124,10 +124,10 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(fd.get()));
   ASSIGN_OR_RETURN(reply.entry, enter(parent, name, probe));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(reply.entry.id));
-  // The way to the object is known without another walk.
-  if (Result<UniqueFd> path = consistency::ExternalTree::reopen(fd.get(), O_PATH); path) {
+  {
+    // The way to the object is known without another walk.
     const std::lock_guard lock(inode->mutex);
-    if (inode->fd == nullptr) inode->fd = std::make_shared<UniqueFd>(*std::move(path));
+    if (inode->fd == nullptr) inode->fd = std::make_shared<UniqueFd>(std::move(fd));
   }
   Result<OpenReply> opened = open_inode(inode, flags, true);
   if (!opened) {

@@ -87,7 +87,8 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
   InodePtr first = moved;
   InodePtr second = same ? nullptr : (swapped != nullptr ? swapped : victim.inode);
   if (first != nullptr && second != nullptr && second->id < first->id) std::swap(first, second);
-  const Status done = own_change(first, false, [&] { return own_change(second, false, move); });
+  const Status done =
+      own_change(first, Change::kAttributes, [&] { return own_change(second, Change::kAttributes, move); });
 
   const bool happened = static_cast<bool>(done) && !same;
   if (!same) finish_victim(victim, new_parent, new_name);

@@ -45,7 +45,7 @@ Status MetaServer::strip_privileges(const Caller& caller, InodeId id, bool set_i
   const std::string path = consistency::proc_path(fd->get());
   const bool capable = maybe_capable && ::getxattr(path.c_str(), kCapability, nullptr, 0) > 0;
   if (!capable && mode == wanted) return {};
-  const Status stripped = own_change(inode, false, [&]() -> Status {
+  const Status stripped = own_change(inode, Change::kAttributes, [&]() -> Status {
     if (capable && ::removexattr(path.c_str(), kCapability) != 0) return fail_errno();
     if (mode != wanted && ::chmod(path.c_str(), wanted) != 0) return fail_errno();
     return {};

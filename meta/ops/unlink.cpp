@@ -118,7 +118,8 @@ Status MetaServer::remove(const Caller& caller, InodeId parent_id, std::string_v
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
   ASSIGN_OR_RETURN(Victim victim, prepare_victim(parent, directory->get(), name));
-  const Status removed = own_change(victim.inode, false, [&]() -> Status {
+  const Change kind = victim.link_count == 1 ? Change::kRemoval : Change::kAttributes;
+  const Status removed = own_change(victim.inode, kind, [&]() -> Status {
     const std::shared_lock names_lock(names_mutex_);
     {
       const ActAs caller_rights(caller);

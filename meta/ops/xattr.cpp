@@ -45,7 +45,7 @@ Status MetaServer::setxattr(const Caller& caller, InodeId id, const std::string&
                             int flags) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
-  return own_change(inode, false, [&]() -> Status {
+  return own_change(inode, Change::kAttributes, [&]() -> Status {
     const ActAs caller_rights(caller);
     const std::string path = consistency::proc_path(fd->get());
     if (::setxattr(path.c_str(), name.c_str(), value.data(), value.size(), flags) != 0) return fail_errno();
@@ -58,7 +58,7 @@ Status MetaServer::setxattr(const Caller& caller, InodeId id, const std::string&
 Status MetaServer::removexattr(const Caller& caller, InodeId id, const std::string& name) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
-  return own_change(inode, false, [&]() -> Status {
+  return own_change(inode, Change::kAttributes, [&]() -> Status {
     const ActAs caller_rights(caller);
     if (::removexattr(consistency::proc_path(fd->get()).c_str(), name.c_str()) != 0) return fail_errno();
     return {};

@@ -22,7 +22,7 @@ void log_difference(InodeId id, const Validator& ours, const Validator& theirs) 
 }  // namespace
 
 Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request) {
-  ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
+  ASSIGN_OR_RETURN(const FilePtr file, get(request.id, request.created));
   see(*file);
   bool needs_source = false, was_reset = false;
   ChunkState state;
