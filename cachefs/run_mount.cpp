@@ -35,6 +35,13 @@ Result<uint64_t> capacity_of(const Config& config, const std::string& directory)
   return config.cache.capacity.of(static_cast<uint64_t>(disk.f_blocks) * disk.f_frsize);
 }
 
+// Of a file that is being fetched. A reader of the outside itself would not see all of it at one moment either.
+std::chrono::milliseconds recheck_of(const Config::Consistency& consistency) {
+  constexpr std::chrono::milliseconds kMost{100};
+  return consistency.validate == Validate::kAlways ? std::chrono::milliseconds(0)
+                                                   : std::min(kMost, consistency.attr_ttl);
+}
+
 // A target with files and no database would be mounted as an empty cache, and its dirty data forgotten.
 Status check_database(const std::string& database, const std::string& target) {
   std::error_code error;
@@ -68,6 +75,7 @@ Status run_mount(const MountOptions& options, const std::function<void()>& ready
   storage_options.high_watermark_bytes = options.config.evict.high.of(storage_options.capacity_bytes);
   storage_options.fetch = options.config.fetch;
   storage_options.chunk_size_bytes = options.config.cache.chunk_size_bytes;
+  storage_options.recheck = recheck_of(options.config.consistency);
   storage_options.flush_bytes_per_second = options.config.flush.bytes_per_second;
   storage_options.most_dirty_bytes = options.config.flush.max_dirty.of(storage_options.capacity_bytes);
   storage_options.lease_headroom_bytes = passthrough_headroom_of(options.config, storage_options.capacity_bytes);

@@ -148,7 +148,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
     return fail(EIO, "metadata database {}: corrupt (next inode number)", path);
   }
   store->reserved_to_ = store->next_id_;
-  RETURN_IF_ERROR(store->commit());
+  RETURN_IF_ERROR(store->reserve_ids());  // with all that is new in the database
   return store;
 }
 
@@ -390,21 +390,24 @@ Status Store::prune_directories() {
 }
 
 Result<InodeId> Store::next_id() {
-  // Numbers are reserved in batches, so that giving one costs no SQL; the rest of a batch is lost at a restart.
-  constexpr InodeId kBatch = 16384;
   const std::lock_guard lock(mutex_);
-  if (next_id_ >= reserved_to_) {
-    RETURN_IF_ERROR(begin());
-    const std::string value = std::to_string(reserved_to_ + kBatch);
-    Statement put(statements_->put_setting);
-    RETURN_IF_ERROR(changed(put.bind_text("next_id").bind_text(value).step(), "reserve"));
-    RETURN_IF_ERROR(execute("COMMIT"));
-    in_transaction_ = false;
-    // A number that a power cut gave back would belong to two chunk files.
-    RETURN_IF_ERROR(sync_log());
-    reserved_to_ += kBatch;
-  }
+  if (next_id_ >= reserved_to_) RETURN_IF_ERROR(reserve_ids());
   return next_id_++;
+}
+
+// Numbers are reserved in batches, so that giving one costs no SQL; the rest of a batch is lost at a restart. A number
+// that a power cut gave back would belong to two chunk files: so it is on disk before.
+Status Store::reserve_ids() {
+  constexpr InodeId kBatch = 16384;
+  RETURN_IF_ERROR(begin());
+  const std::string value = std::to_string(reserved_to_ + kBatch);
+  Statement put(statements_->put_setting);
+  RETURN_IF_ERROR(changed(put.bind_text("next_id").bind_text(value).step(), "reserve"));
+  RETURN_IF_ERROR(execute("COMMIT"));
+  in_transaction_ = false;
+  RETURN_IF_ERROR(sync_log());
+  reserved_to_ += kBatch;
+  return {};
 }
 
 Result<std::string> Store::setting(const std::string& key) {

@@ -96,6 +96,7 @@ class Store {
   Result<std::vector<DentryRow>> list_names(sqlite3_stmt* statement, InodeId id);
   Status execute(const char* sql);
   Status sync_log();
+  Status reserve_ids();
   Status begin();
   void note_loss();
   Status changed(int step, const char* what);

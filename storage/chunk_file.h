@@ -22,6 +22,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -43,6 +44,10 @@ namespace forebay::storage {
 struct Source {
   UniqueFd fd;
   size_t block_size = 0;  // st_blksize
+  bool sparse = true;     // may have holes
+  // When it was last seen to be of the version that is fetched, and whether after all chunks that came.
+  std::atomic<std::chrono::steady_clock::time_point> checked{std::chrono::steady_clock::now()};
+  std::atomic<bool> all_checked{true};
 };
 
 class ChunkFile {

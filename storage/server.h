@@ -27,6 +27,7 @@ class StorageServer final : public StorageService {
     uint64_t high_watermark_bytes = 0;  // above it the metadata server is told to evict in the background
     Config::Fetch fetch;
     uint64_t chunk_size_bytes = 0;
+    std::chrono::milliseconds recheck{0};  // how long a look at the outside counts, during a fetch
     // Room that must be left before somebody may write unchecked: free, or clean and droppable.
     uint64_t lease_headroom_bytes = 0;
     uint64_t flush_bytes_per_second = 0;     // 0: no limit
@@ -106,12 +107,13 @@ class StorageServer final : public StorageService {
   friend class Fetcher;
   // Brings one chunk here; waits when somebody else is at it.
   Status fetch_chunk(ChunkFile& file, uint64_t chunk);
-  Status fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, const Source& source,
-                      const Validator& version);
+  // Whether what was fetched is of `version`; if not, the fetch begins again. `shorter`: the outside ended too early.
+  Result<bool> check_source(ChunkFile& file, Source& source, const Validator& version, bool shorter);
+  Status fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, Source& source, const Validator& version);
   // The external file, opened if it is not; `ref` says where it is, otherwise the metadata server is asked.
-  Result<std::shared_ptr<Source>> source_of(ChunkFile& file, const ExternalRef* ref = nullptr);
+  Result<std::shared_ptr<Source>> source_of(ChunkFile& file, const CachingFileRequest* request = nullptr);
   Status restart(ChunkFile& file);
-  void finish_if_complete(ChunkFile& file);
+  Status finish_if_complete(ChunkFile& file);
   // Who holds a lease reads without asking: after a reset the new bytes come by themselves.
   void refill(const FilePtr& file);
   Result<size_t> read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer);

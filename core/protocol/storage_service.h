@@ -34,7 +34,9 @@ struct ChunkState {
 struct CachingFileRequest {
   InodeId id = 0;
   ExternalRef source;
-  Validator version;  // what the outside has now
+  Validator version;    // what the outside has now
+  uint64_t blocks = 0;  // st_blocks of the external file, and its st_blksize
+  uint32_t block_size = 0;
   Layout layout;
   bool created = false;  // the file was just created outside by us: it is empty, and its number was never used before
 };

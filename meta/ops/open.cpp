@@ -54,6 +54,8 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
     // "never" trusts the copy; without a copy there is nothing to trust.
     const bool trust = config_.consistency.validate == Validate::kNever && inode->has_data;
     request.version = trust ? inode->mtime0 : inode->seen;
+    request.blocks = inode->attributes.blocks;
+    request.block_size = inode->attributes.block_size;
     has_data = inode->has_data;
     stored = inode->stored;
     request.created = created && !stored && inode->lookups == 1;

@@ -81,11 +81,10 @@ Status StorageServer::fetch_chunk(ChunkFile& file, uint64_t chunk) {
     file.in_flight.erase(chunk);
   }
   file.fetched.notify_all();
-  if (done) finish_if_complete(file);
-  return done;
+  return done ? finish_if_complete(file) : done;
 }
 
-Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, const Source& source,
+Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, Source& source,
                                    const Validator& version) {
   const uint64_t begin = ranges.front().begin;
   const uint64_t length = ranges.back().end - begin;
@@ -93,37 +92,37 @@ Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& r
   // Only now: making room may flush other files in this thread, through the same buffer.
   const std::span<char> buffer = thread_buffer(length);
 
-  // Holes stay holes: only what the outside says is data is read and written.
+  // Holes stay holes: only what the outside says is data is read and written. Where there are none, nothing is asked.
   std::vector<std::pair<Extent, bool>> pieces;  // range, is data
   bool shorter = false;
   for (const Extent& range : ranges) {
     for (uint64_t at = range.begin; at < range.end && !shorter;) {
-      const off_t data = ::lseek(source.fd.get(), static_cast<off_t>(at), SEEK_DATA);
+      const off_t data =
+          source.sparse ? ::lseek(source.fd.get(), static_cast<off_t>(at), SEEK_DATA) : static_cast<off_t>(at);
       const uint64_t data_begin =
           data >= 0 ? std::min(static_cast<uint64_t>(data), range.end) : (errno == ENXIO ? range.end : at);
       if (data_begin > at) pieces.push_back({{at, data_begin}, false});
       if (data_begin == range.end) break;
-      const off_t hole = ::lseek(source.fd.get(), static_cast<off_t>(data_begin), SEEK_HOLE);
+      const off_t hole = source.sparse ? ::lseek(source.fd.get(), static_cast<off_t>(data_begin), SEEK_HOLE) : -1;
       const uint64_t data_end = hole >= 0 ? std::min(static_cast<uint64_t>(hole), range.end) : range.end;
       ASSIGN_OR_RETURN(const size_t bytes,
                        block_io(source.fd.get(), buffer.data() + (data_begin - begin), data_end - data_begin,
                                 data_begin, source.block_size, Direction::kRead));
       shorter = bytes < data_end - data_begin;
+      std::fill_n(buffer.data() + (data_begin - begin) + bytes, data_end - data_begin - bytes, '\0');
       pieces.push_back({{data_begin, data_end}, true});
       at = data_end;
     }
   }
 
-  ASSIGN_OR_RETURN(const consistency::Probe after,
-                   external_.probe_fd(source.fd.get(), consistency::Freshness::kServer));
-  std::unique_lock lock(file.mutex);
-  if (!(file.version() == version)) return {};  // settled meanwhile; the caller looks again
-  // While a flush of ours is under way the outside differs for good reason; dirty files settle theirs at the flush.
-  const bool ours = file.flushing() || file.explains(after.version);
-  if ((!(after.version == version) || shorter) && !ours && !file.dirty()) {
-    lock.unlock();
-    return restart(file);
+  if (shorter || std::chrono::steady_clock::now() - source.checked.load() >= options_.recheck) {
+    ASSIGN_OR_RETURN(const bool same, check_source(file, source, version, shorter));
+    if (!same) return {};
+  } else {
+    source.all_checked = false;
   }
+  const std::unique_lock lock(file.mutex);
+  if (!(file.version() == version)) return {};  // settled meanwhile; the caller looks again
   RETURN_IF_ERROR(file.create(file.identity));
   for (const auto& [piece, is_data] : pieces) {
     // A writer or a truncation may have been here in between: only what is missing still.
@@ -133,6 +132,23 @@ Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& r
     }
   }
   return {};
+}
+
+// A look at the outside costs a round trip, so it is not taken for each chunk. What is fetched is noted as being of the
+// version that the fetch began with, in any case: if the outside changes meanwhile, the next look drops it.
+Result<bool> StorageServer::check_source(ChunkFile& file, Source& source, const Validator& version, bool shorter) {
+  const auto now = std::chrono::steady_clock::now();
+  ASSIGN_OR_RETURN(const consistency::Probe after,
+                   external_.probe_fd(source.fd.get(), consistency::Freshness::kServer));
+  source.checked = now;
+  std::unique_lock lock(file.mutex);
+  if (!(file.version() == version)) return false;
+  // While a flush of ours is under way the outside differs for good reason; dirty files settle theirs at the flush.
+  const bool ours = file.flushing() || file.explains(after.version);
+  if ((after.version == version && !shorter) || ours || file.dirty()) return true;
+  lock.unlock();
+  RETURN_IF_ERROR(restart(file));
+  return false;
 }
 
 // The outside changed under a fetch: what came so far is thrown away, and the fetch begins again on the new version.
@@ -156,13 +172,26 @@ void StorageServer::refill(const FilePtr& file) {
   fetcher_.enqueue(file);
 }
 
-void StorageServer::finish_if_complete(ChunkFile& file) {
+// The last chunk is here: what came with it and before it is of one version if that is still the outside's.
+Status StorageServer::finish_if_complete(ChunkFile& file) {
+  Validator version;
+  {
+    const std::shared_lock lock(file.mutex);
+    if (!file.complete() || !file.exists() || file.complete_reported) return {};
+    version = file.version();
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<Source> source, source_of(file));
+  if (!source->all_checked.exchange(true)) {
+    ASSIGN_OR_RETURN(const bool same, check_source(file, *source, version, false));
+    if (!same) return {};
+  }
   {
     const std::unique_lock lock(file.mutex);
-    if (!file.complete() || !file.exists() || file.complete_reported) return;
+    if (!file.complete() || !file.exists() || file.complete_reported || !(file.version() == version)) return {};
     file.complete_reported = true;
   }
   meta_->report_complete(file.id());
+  return {};
 }
 
 }  // namespace forebay::storage

@@ -43,7 +43,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     needs_source = !file->complete();
     state = file->state();
   }
-  if (needs_source) RETURN_IF_ERROR(source_of(*file, &request.source));
+  if (needs_source) RETURN_IF_ERROR(source_of(*file, &request));
 
   {
     const std::lock_guard lock(file->fetch_mutex);
@@ -82,20 +82,27 @@ Result<ChunkState> StorageServer::stat_file(InodeId id) {
   return file->state();
 }
 
-Result<std::shared_ptr<Source>> StorageServer::source_of(ChunkFile& file, const ExternalRef* ref) {
+Result<std::shared_ptr<Source>> StorageServer::source_of(ChunkFile& file, const CachingFileRequest* request) {
   {
     const std::lock_guard lock(file.fetch_mutex);
     if (file.source != nullptr) return file.source;
   }
   ExternalRef found;
-  if (ref == nullptr) {
+  if (request == nullptr) {
     ASSIGN_OR_RETURN(found, meta_->locate(file.id()));
-    ref = &found;
   }
+  const ExternalRef& ref = request == nullptr ? found : request->source;
   auto source = std::make_shared<Source>();
-  ASSIGN_OR_RETURN(source->fd, external_.open_ref(*ref, O_RDONLY | O_NOATIME));
-  struct stat attributes;
-  if (::fstat(source->fd.get(), &attributes) != 0) return fail_errno("{}", ref->path);
+  ASSIGN_OR_RETURN(source->fd, external_.open_ref(ref, O_RDONLY | O_NOATIME));
+  struct stat attributes = {};
+  if (request != nullptr) {
+    attributes.st_size = static_cast<off_t>(request->version.size);
+    attributes.st_blocks = static_cast<blkcnt_t>(request->blocks);
+    attributes.st_blksize = static_cast<blksize_t>(request->block_size);
+  } else if (::fstat(source->fd.get(), &attributes) != 0) {
+    return fail_errno("{}", ref.path);
+  }
+  source->sparse = attributes.st_blocks * 512 < attributes.st_size;
   // A block costs a round trip, and a chunk is mostly no larger than this: then it comes with one. The outside's
   // recommendation counts where it is larger.
   constexpr size_t kSmallestBlock = 1 << 20;

@@ -214,6 +214,34 @@ TEST_F(ServerFetchTest, AChangeOutsideDuringAFetchBeginsItAgain) {
   EXPECT_EQ(state().mtime0, outside_version());
 }
 
+// A look at the outside for each chunk would cost a round trip each.
+TEST_F(ServerFetchTest, WhatChangedSinceTheLastLookIsFoundWhenTheFileIsComplete) {
+  options().recheck = std::chrono::hours(1);
+  restart();
+  put_outside(random_text(2 * kChunk, 1));
+  open();
+  read(0, 1);
+  const std::string content = random_text(2 * kChunk, 2);
+  put_outside(content);
+  EXPECT_TRUE(same_text(read(kChunk, kChunk), content.substr(kChunk)));
+  EXPECT_EQ(meta().completed, 0) << "the first chunk was of the old version";
+  EXPECT_TRUE(same_text(read(0, 2 * kChunk), content));
+  EXPECT_EQ(meta().completed, 1);
+  EXPECT_EQ(meta().revalidated, 1);
+  EXPECT_EQ(state().mtime0, outside_version());
+}
+
+// Not what the last fetch left in the buffer.
+TEST_F(ServerFetchTest, WhatWasCutOffOutsideUnderADirtyFileReadsAsZeros) {
+  const std::string content = random_text(3 * kChunk);
+  put_outside(content);
+  open();
+  read(0, 1);
+  write(0, "x");
+  ASSERT_EQ(::truncate(outside_path().c_str(), kChunk + kChunk / 2), 0);
+  EXPECT_TRUE(same_text(read(kChunk, kChunk), content.substr(kChunk, kChunk / 2) + std::string(kChunk / 2, '\0')));
+}
+
 TEST_F(ServerFetchTest, AFileThatNeverRestsIsReadAllTheSame) {
   put_outside(random_text(kChunk, 1));
   open();

@@ -77,6 +77,7 @@ class ServerHarness {
     request.id = kFile;
     request.source = ref();
     request.version = outside_version();
+    request.blocks = look().attributes.blocks;
     request.layout.chunk_size_bytes = kChunk;
     request.created = created;
     return server_->caching_file(request);
