@@ -1,4 +1,5 @@
 // What is seen of changes outside, in the three modes.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -51,6 +52,25 @@ TEST_F(Validation, TtlDoesNotAskAgainWithinTheTime) {
   write_file(cache_.outside("a"), "one");
   EXPECT_EQ(read_file(cache_.inside("a")), "one");
   write_file(cache_.outside("a"), "two");
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+}
+
+TEST_F(Validation, ANameThatWasNotThereIsAskedForAgainWhenTheTimeIsOver) {
+  cache_.mount({.settings = {"consistency.attr_ttl=100ms"}});
+  EXPECT_FALSE(exists(cache_.inside("a")));
+  write_file(cache_.outside("a"), "one");
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));  // the time that is promised
+  EXPECT_EQ(read_file(cache_.inside("a")), "one");
+}
+
+TEST_F(Validation, ANameThatWasNotThereIsNotAskedForWithinTheTime) {
+  cache_.mount({.settings = {"consistency.attr_ttl=1h"}});
+  EXPECT_FALSE(exists(cache_.inside("a")));
+  write_file(cache_.outside("a"), "one");
+  EXPECT_FALSE(exists(cache_.inside("a")));
+  // Who makes it is told the truth, and then sees it.
+  EXPECT_EQ(open_errno(cache_.inside("a"), O_CREAT | O_EXCL | O_WRONLY), EEXIST);
+  EXPECT_EQ(open_errno(cache_.inside("a"), O_CREAT | O_RDWR), 0);
   EXPECT_EQ(read_file(cache_.inside("a")), "one");
 }
 
