@@ -6,6 +6,7 @@ import pathlib
 import platform
 import subprocess
 
+import rivals
 import sides
 
 TARGET = sides.ROOT / "docs"
@@ -29,7 +30,11 @@ def libfuse():
     return first_line("pkg-config", "--modversion", "fuse3")
 
 
-def machine(directory, status):
+def package_version(name):
+    return first_line("dpkg-query", "-W", "-f", "${Version}", name)
+
+
+def machine(directory, status, with_rivals):
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return [
         ("date", datetime.date.today().isoformat()),
@@ -39,6 +44,7 @@ def machine(directory, status):
         ("file system", first_line("findmnt", "-no", "FSTYPE,SOURCE", "-T", str(directory))),
         ("libfuse", libfuse()),
         ("fio", first_line("fio", "--version")),
+        *((name, package_version(package)) for name, package in rivals.PACKAGES.items() if with_rivals),
         ("forebay", f"{status['version']}, commit {first_line('git', '-C', str(sides.ROOT), 'rev-parse', '--short', 'HEAD')}"),
         ("passthrough", status["passthrough"]),
         ("io_uring", status["io_uring"]),
@@ -49,13 +55,41 @@ def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def bench_goal(entry):
+    if not entry["alone"]:
+        return f"{entry['goal']:.2f}"
+    if entry["goal"] == 0:
+        return ""
+    return f"at {'least' if entry['least'] else 'most'} {entry['goal']:g}"
+
+
+def verdict_of(entry):
+    return "" if entry["reached"] else "not reached"
+
+
+def rivals_of(table):
+    """The ratios of all sides, or nothing when there is no other."""
+    names = [name for name in table[0].get("ratios", {})]
+    if len(names) < 2:
+        return []
+    lines = ["", "The same work by what one might take instead, as ratios to the bare file system:", "",
+             f"| work | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}"]
+    for entry in table:
+        lines.append(f"| {entry['label']} | {' | '.join('%.2f' % entry['ratios'][name] for name in names)} |")
+    return lines
+
+
 def table_of(reference, table):
+    if all(entry["alone"] for entry in table):
+        lines = ["| | forebay | | |", "| --- | ---: | --- | --- |"]
+        return lines + [f"| {entry['label']}, {entry['unit']} | {number(entry['forebay'])} | {bench_goal(entry)} "
+                        f"| {verdict_of(entry)} |" for entry in table]
     lines = [f"| work | {reference} | forebay | ratio | at least | |", "| --- | ---: | ---: | ---: | ---: | --- |"]
     for entry in table:
-        verdict = "" if entry["reached"] else "not reached"
+        verdict = verdict_of(entry)
         left = "" if entry["alone"] else number(entry["reference"])
         ratio = "" if entry["alone"] else f"{entry['ratio']:.2f}"
-        goal = f"at most {entry['goal']:g}" if entry["alone"] else f"{entry['goal']:.2f}"
+        goal = bench_goal(entry)
         lines.append(f"| {entry['label']}, {entry['unit']} | {left} | {number(entry['forebay'])} | {ratio} | {goal} "
                      f"| {verdict} |")
     return lines
@@ -74,14 +108,16 @@ def draw(results, path):
         color = "#3b7dd8" if title.startswith("hits") else "#4aa564"
         axes.barh(place, entry["ratio"], color=color, height=0.7)
         axes.plot([entry["goal"]] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2)
-        axes.text(entry["ratio"] * 1.05, place, f"{entry['ratio']:.2f}", va="center", fontsize=8)
+        right = max(entry["ratio"], entry["goal"]) if entry["ratio"] * 1.6 > entry["goal"] else entry["ratio"]
+        axes.text(right * 1.08, place, f"{entry['ratio']:.2f}", va="center", fontsize=8)
+    axes.margins(x=0.12)
     axes.set_yticks(range(len(rows)), [entry["label"] for _, entry in reversed(rows)], fontsize=9)
     axes.set_xscale("log")
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_xlabel("speed against the reference, median of the rounds (black: at least)")
     names = {title: "#3b7dd8" if title.startswith("hits") else "#4aa564" for title in results}
     axes.legend([pyplot.Rectangle((0, 0), 1, 1, color=color) for color in names.values()],
-                [f"{title}: against {results[title][0]}" for title in names], fontsize=8, loc="lower right")
+                [f"{title}: against {results[title][0]}" for title in names], fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.08), ncol=2, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
@@ -94,7 +130,7 @@ def write(results, options, status, command):
              "round by round, so that a machine that drifts does not matter.", "",
              "![ratios](performance.png)"]
     for title, (reference, table) in results.items():
-        lines += ["", f"## {title[0].upper()}{title[1:]}", "", *table_of(reference, table)]
+        lines += ["", f"## {title[0].upper()}{title[1:]}", "", *table_of(reference, table), *rivals_of(table)]
     lines += ["", "## The machine", "", "| | |", "| --- | --- |"]
-    lines += [f"| {name} | {value} |" for name, value in machine(options.dir, status)]
+    lines += [f"| {name} | {value} |" for name, value in machine(options.dir, status, options.rivals)]
     (TARGET / "performance.md").write_text("\n".join(lines) + "\n")

@@ -62,17 +62,21 @@ class Cache:
     """A mounted cache over the directory `external`."""
 
     name = "forebay"
+    common = ["fuse.io_uring=on"]  # settings of all caches
 
     def __init__(self, root, external, *settings):
         root = pathlib.Path(root)
         self.external, self.path, self.cache = external, root / "mount", root / "cache"
-        self.settings = [word for setting in settings for word in ("--set", setting)]
+        self.settings = [word for setting in (*Cache.common, *settings) for word in ("--set", setting)]
 
     def __enter__(self):
         for directory in (self.external, self.path, self.cache):
             pathlib.Path(directory).mkdir(exist_ok=True)
-        run(FOREBAY, "mount", self.external, self.path, "--cache", self.cache, *self.settings)
+        self.mount()
         return self
+
+    def mount(self):
+        run(FOREBAY, "mount", self.external, self.path, "--cache", self.cache, *self.settings)
 
     def __exit__(self, *_):
         subprocess.run([FOREBAY, "unmount", "--discard", self.path], check=False, capture_output=True)

@@ -21,7 +21,7 @@ using Check = AssertionResult (*)(const std::string& faults);
 
 AssertionResult everything_is_outside_at_the_end(const std::string& faults) {
   MountedCache cache;
-  cache.mount({.settings = {"flush.delay=50ms"}, .faults = faults});
+  cache.mount({.settings = {"flush.delay=50ms", "fuse.passthrough=auto"}, .faults = faults});
   Walk walk(cache, kSteps);
   if (const AssertionResult agreed = walk.agrees(); !agreed) return agreed;
   // Not by an unmount: that would wait for ever for what is never out.

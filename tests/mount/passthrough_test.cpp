@@ -72,7 +72,7 @@ TEST_F(PassthroughTest, StatusSaysWhetherAndWhyNot) {
   EXPECT_EQ(cache_.status().at("passthrough"), "off: fuse.passthrough is off");
   remount({"fuse.passthrough=read"});
   EXPECT_EQ(cache_.status().at("passthrough"), "read: fuse.passthrough is read");
-  remount({"flush.policy=write-through"});
+  remount({"flush.policy=write-through", "fuse.passthrough=auto"});
   EXPECT_EQ(cache_.status().at("passthrough"), "read: flush.policy is write-through");
 }
 
