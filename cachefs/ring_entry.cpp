@@ -18,6 +18,19 @@ constexpr size_t kPageBytes = 4096;
 constexpr size_t kPayloadOffset = 2 * kPageBytes;
 constexpr int kMostRefusals = 1000;
 
+// What happened before a reply happened before the requests that follow from it. The kernel sees to that, where
+// ThreadSanitizer cannot look.
+#ifdef __SANITIZE_THREAD__
+extern "C" void __tsan_acquire(void*);
+extern "C" void __tsan_release(void*);
+int kernel;
+void gave_to_kernel() { __tsan_release(&kernel); }
+void got_from_kernel() { __tsan_acquire(&kernel); }
+#else
+void gave_to_kernel() {}
+void got_from_kernel() {}
+#endif
+
 }  // namespace
 
 Result<std::unique_ptr<RingEntry>> RingEntry::create(int fuse, int stop, uint16_t queue, size_t payload_bytes) {
@@ -78,6 +91,7 @@ void RingEntry::prepare(uring_abi::Command command) {
 
 Result<bool> RingEntry::next() {
   assert(unique_ == 0);  // each request has been replied to
+  gave_to_kernel();
   if (stopped_) {
     if (command_ == uring_abi::kCommitAndFetch) prepare(command_);
     (void)io_uring_submit(&ring_);
@@ -109,6 +123,7 @@ Result<bool> RingEntry::complete(const io_uring_cqe& completion) {
   if (completion.res == 0) {
     refusals_ = 0;
     command_ = uring_abi::kCommitAndFetch;
+    got_from_kernel();
     return true;
   }
   if ((completion.res == -EAGAIN || completion.res == -EINTR) && ++refusals_ < kMostRefusals) {
