@@ -107,7 +107,8 @@ int finish(Walkers& walkers, const Control& control, const Options& options, dou
 // The daemon may die again before anything was done: then the old state is still the right one.
 bool is_early_death(const std::system_error& error, const Options& options) {
   const int code = error.code().value();
-  return options.tolerate_death && !options.resume.empty() && (code == ENOTCONN || code == ECONNABORTED || code == EIO);
+  return options.tolerate_death && !options.resume.empty() &&
+         (code == ENOTCONN || code == ECONNABORTED || code == ECANCELED || code == EIO);
 }
 
 Walkers make_walkers(const Options& options, Control& control) {
