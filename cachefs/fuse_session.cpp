@@ -98,4 +98,9 @@ Status FuseSession::serve(uint32_t threads, const std::function<void()>& ready) 
   return {};
 }
 
+void FuseSession::forget_attributes(InodeId id) {
+  constexpr off_t kNoPages = -1;  // to take pages away, the kernel would wait for those that are being read
+  (void)fuse_lowlevel_notify_inval_inode(session_, id, kNoPages, 0);  // ENOENT: it knows nothing of it
+}
+
 }  // namespace forebay::cachefs

@@ -19,6 +19,10 @@ class FuseSession {
   // `ready` is called before the first request.
   Status serve(uint32_t threads, const std::function<void()>& ready);
 
+  // The kernel asks for the attributes when it needs them next; if the mtime is another then, it drops its pages. Does
+  // not wait for anything. Thread safe.
+  void forget_attributes(InodeId id);
+
  private:
   FuseSession(fuse_session* session, RingTransport& ring) : session_(session), ring_(ring) {}
 

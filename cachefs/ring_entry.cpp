@@ -40,11 +40,11 @@ Result<std::unique_ptr<RingEntry>> RingEntry::create(int fuse, int stop, uint16_
   parameters.flags = IORING_SETUP_SQE128 | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
   constexpr unsigned kSubmissions = 2;  // the entry, and the watch for `stop`
   if (const int made = io_uring_queue_init_params(kSubmissions, &entry->ring_, &parameters); made != 0) {
-    return fail(-made, "io_uring: {}", std::strerror(-made));
+    return fail(-made, "io_uring");
   }
   entry->has_ring_ = true;
   if (const int done = io_uring_register_files(&entry->ring_, &fuse, 1); done != 0) {
-    return fail(-done, "io_uring: {}", std::strerror(-done));
+    return fail(-done, "io_uring");
   }
   io_uring_sqe* watch = io_uring_get_sqe(&entry->ring_);
   io_uring_prep_poll_add(watch, stop, POLLIN);
@@ -102,7 +102,7 @@ Result<bool> RingEntry::next() {
   while (!arrived && !stopped_) {
     const int waited = io_uring_submit_and_wait(&ring_, 1);
     if (waited < 0 && waited != -EINTR && waited != -EAGAIN) {
-      return fail(-waited, "io_uring: {}", std::strerror(-waited));
+      return fail(-waited, "io_uring");
     }
     io_uring_cqe* completion = nullptr;
     while (io_uring_peek_cqe(&ring_, &completion) == 0) {
@@ -130,7 +130,7 @@ Result<bool> RingEntry::complete(const io_uring_cqe& completion) {
     prepare(command_);
     return false;
   }
-  return fail(-completion.res, "FUSE over io_uring: {}", std::strerror(-completion.res));
+  return fail(-completion.res, "FUSE over io_uring");
 }
 
 fuse_buf RingEntry::request() {

@@ -153,6 +153,7 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
   }
   const Result<bool> dropped = storage_.outside_changed(inode->id, probe.version);
   if (!dropped || !*dropped) return;
+  tell_of_change(inode->id);
   const std::lock_guard lock(inode->mutex);
   log(Module::kMeta)
       .info("inode {}: the outside changed, the copy is dropped (mtime {}, ctime {}, size {})", inode->id,
@@ -163,6 +164,16 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
   inode->cached = false;
   inode->mtime0 = probe.version;
   ++inode->generation;
+}
+
+void MetaServer::on_outside_change(std::function<void(InodeId)> listener) {
+  const std::lock_guard lock(listener_mutex_);
+  listener_ = std::move(listener);
+}
+
+void MetaServer::tell_of_change(InodeId id) {
+  const std::lock_guard lock(listener_mutex_);
+  if (listener_) listener_(id);
 }
 
 std::string MetaServer::path_of(const InodePtr& inode) {

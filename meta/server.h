@@ -36,6 +36,9 @@ class MetaServer final : public MetaService {
   // could not be brought out; that is kept.
   enum class End { kFlush, kKeep, kDiscard };
   Status stop(End end);
+  // `listener` hears of inodes that were found to be changed outside while clients may know them as they were. It must
+  // not wait, nor call back. An empty one: nobody hears of it any more when this returns.
+  void on_outside_change(std::function<void(InodeId)> listener);
 
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
   void forget(InodeId id, uint64_t count) override;
@@ -92,6 +95,7 @@ class MetaServer final : public MetaService {
   using FdPtr = std::shared_ptr<UniqueFd>;
 
   // --- meta/outside.cpp: looking at the outside
+  void tell_of_change(InodeId id);
   // The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind:
   // data must not be given up because the outside could not be asked.
   static bool is_gone(const Error& error);
@@ -267,6 +271,9 @@ class MetaServer final : public MetaService {
   std::atomic<uint64_t> cached_files_{0};
   std::atomic<uint64_t> flush_failures_{0};
   std::atomic<uint64_t> conflict_count_{0};
+
+  std::mutex listener_mutex_;
+  std::function<void(InodeId)> listener_;
 
   std::mutex house_mutex_;
   std::condition_variable house_wake_;

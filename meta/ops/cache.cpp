@@ -26,11 +26,14 @@ Result<Validator> MetaServer::revalidate(InodeId id) {
   // An own change under way is not the outside's.
   const std::lock_guard change_lock(inode->change_mutex);
   ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
-  const std::lock_guard lock(inode->mutex);
-  inode->attributes = probe.attributes;
-  inode->seen = probe.version;
-  inode->mtime0 = probe.version;
-  ++inode->generation;
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->attributes = probe.attributes;
+    inode->seen = probe.version;
+    inode->mtime0 = probe.version;
+    ++inode->generation;
+  }
+  tell_of_change(id);
   return probe.version;
 }
 

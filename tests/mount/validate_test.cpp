@@ -74,6 +74,21 @@ TEST_F(Validation, ANameThatWasNotThereIsNotAskedForWithinTheTime) {
   EXPECT_EQ(read_file(cache_.inside("a")), "one");
 }
 
+// The kernel knows the old size for an hour.
+TEST_F(Validation, AChangeThatAFetchFindsIsSeenBeforeTheTimeIsOver) {
+  write_file(cache_.outside("a"), noise(8 << 20, 1));
+  cache_.mount({.settings = {"consistency.attr_ttl=1h", "fetch.readahead=0"}});
+  const OpenFile file(cache_.inside("a"));
+  EXPECT_EQ(content_difference(noise(8 << 20, 1).substr(0, 4096), file.read_at(0, 4096)), "");
+  const std::string content = noise(12 << 20, 2);
+  write_file(cache_.outside("a"), content);
+  // A look at the outside counts for so long while a file is fetched.
+  std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  file.read_at(4 << 20, 4096);
+  EXPECT_EQ(::lseek(file.fd(), 0, SEEK_END), 12 << 20) << "which does not ask for the atime, as a stat would";
+  EXPECT_EQ(content_difference(content, read_file(cache_.inside("a"))), "");
+}
+
 TEST_F(Validation, NeverTrustsTheCopy) {
   cache_.mount({.settings = {"consistency.validate=never"}});
   write_file(cache_.outside("a"), "one");
