@@ -68,6 +68,8 @@ bool plan_rename(Planner& p, Op& op) {
     op.place = p.directory();
     op.place2 = p.directory();
   }
+  const bool exchange = (op.flags & RENAME_EXCHANGE) != 0;
+  if (p.leads_astray(op.place, op.place2) || (exchange && p.leads_astray(op.place2, op.place))) op.place2 = op.place;
   return true;
 }
 
@@ -82,6 +84,7 @@ bool plan_link(Planner& p, Op& op) {
   op.place = p.random().percent(85) ? p.file() : p.any();
   op.place2 = p.random().percent(80) ? p.fresh() : p.any();
   if (p.random().percent(20)) op.flags = AT_SYMLINK_FOLLOW;
+  if (p.leads_astray(op.place, op.place2)) op.place2 = op.place;
   return true;
 }
 

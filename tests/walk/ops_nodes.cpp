@@ -44,6 +44,7 @@ bool plan_symlink(Planner& p, Op& op) {
   } else if (p.features().long_link) {
     op.value = p.random().percent(50) ? "" : std::string(static_cast<size_t>(4090 + p.random().below(10)), 's');
   }
+  if (p.leads_astray(op.value, op.place)) op.value = p.own_target();
   return true;
 }
 

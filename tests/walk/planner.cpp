@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
@@ -117,6 +118,24 @@ Place Planner::in_shared() {
   static constexpr const char* kDirectories[] = {"", "d0/", "d1/"};
   static constexpr const char* kNames[] = {"a", "b", "c", "d"};
   return {kSharedRoot, std::string(random_.pick(kDirectories)) + thread_name(thread_) + "-" + random_.pick(kNames)};
+}
+
+std::string Planner::own_target() {
+  static constexpr const char* kNames[] = {"a", "b", "c", "d"};
+  return thread_name(thread_) + "-" + random_.pick(kNames);
+}
+
+bool Planner::leads_astray(const std::string& target, const Place& link) const {
+  if (link.base != kSharedRoot) return false;
+  const bool below = link.path.starts_with("d0/") || link.path.starts_with("d1/");
+  if (link.path.find('/', below ? 3 : 0) != std::string::npos) return false;  // in a directory of this thread's
+  return !target.starts_with('/') && !target.starts_with(thread_name(thread_) + "-");
+}
+
+bool Planner::leads_astray(const Place& from, const Place& to) const {
+  std::string target(4096, '\0');
+  const ssize_t length = ::readlinkat(model_.base(from), from.path.c_str(), target.data(), target.size());
+  return length >= 0 && leads_astray(target.substr(0, static_cast<size_t>(length)), to);
 }
 
 Place Planner::fresh() {

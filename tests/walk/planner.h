@@ -47,6 +47,13 @@ class Planner {
   Place directory();
   Place fresh();
   Place any();
+  // A symlink with this target among the names that all threads share would lead to one that is no thread's own: two
+  // could work on it at once, and after a death nobody would settle it.
+  bool leads_astray(const std::string& target, const Place& link) const;
+  // Whether `from` is such a link when it is moved or linked to `to`.
+  bool leads_astray(const Place& from, const Place& to) const;
+  // A target that is this thread's own there.
+  std::string own_target();
   // A place that an open handle was opened at, or else the given one.
   Place opened(const Place& otherwise);
   // An operation on an open file or on a path: fills `slot` or `place`.
