@@ -102,11 +102,18 @@ def draw(results, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    markers = ["o", "^", "s", "v"]
+    others = {}  # what else was measured, and its mark
     rows = [(title, entry) for title, (_, table) in results.items() for entry in table if not entry["alone"]]
     figure, axes = pyplot.subplots(figsize=(9, 0.38 * len(rows) + 1.2))
     for place, (title, entry) in enumerate(reversed(rows)):
         color = "#3b7dd8" if title.startswith("hits") else "#4aa564"
         axes.barh(place, entry["ratio"], color=color, height=0.7)
+        for side, ratio in entry["ratios"].items():
+            if side == "forebay":
+                continue
+            others.setdefault(side, markers[len(others) % len(markers)])
+            axes.plot([ratio], [place], others[side], color="black", markersize=4, fillstyle="none")
         axes.plot([entry["goal"]] * 2, [place - 0.4, place + 0.4], color="black", linewidth=2)
         right = max(entry["ratio"], entry["goal"]) if entry["ratio"] * 1.6 > entry["goal"] else entry["ratio"]
         axes.text(right * 1.08, place, f"{entry['ratio']:.2f}", va="center", fontsize=8)
@@ -115,9 +122,11 @@ def draw(results, path):
     axes.set_xscale("log")
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_xlabel("speed against the reference, median of the rounds (black: at least)")
-    names = {title: "#3b7dd8" if title.startswith("hits") else "#4aa564" for title in results}
-    axes.legend([pyplot.Rectangle((0, 0), 1, 1, color=color) for color in names.values()],
-                [f"{title}: against {results[title][0]}" for title in names], fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.08), ncol=2, frameon=False)
+    names = {title: "#3b7dd8" if title.startswith("hits") else "#4aa564" for title, _ in rows}
+    handles = [pyplot.Rectangle((0, 0), 1, 1, color=color) for color in names.values()]
+    handles += [axes.plot([], [], marker, color="black", markersize=5, linestyle="none")[0] for marker in others.values()]
+    axes.legend(handles, [f"{title}: against {results[title][0]}" for title in names] + list(others), fontsize=8,
+                loc="upper center", bbox_to_anchor=(0.5, 1.09), ncol=3, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
