@@ -111,6 +111,8 @@ Result<Reservation> StorageServer::reserve(InodeId id, uint64_t bytes) {
       made = meta_->make_room(id, bytes);
       if (!made) break;
       if (!space_.reserve(bytes)) {  // others took it, or hold what they reserved
+        // At the end nobody makes room any more: whoever fetches ahead must not wait for it.
+        if (fetcher_.stopped()) return fail(ECANCELED, "inode {}: no room, at the end of the mount", id);
         space_.wait_for_release(kMoment);
         continue;
       }

@@ -1,8 +1,10 @@
 // Reads of a storage server: what is missing comes from outside, and only that.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "tests/unit/storage/reboot.h"
@@ -348,6 +350,25 @@ TEST_F(ServerFetchTest, APowerCutIsNotForgottenByARestartThatDoesNotUseTheFile) 
   restart();
   restart();
   EXPECT_EQ(state().present_bytes, 0u);
+}
+
+// The metadata server, which evicts, ends before the fetchers do.
+TEST(ServerStop, DoesNotWaitForRoomThatNobodyMakesAnyMore) {
+  ServerHarness harness(1);
+  harness.options().capacity_bytes = kChunk / 2;
+  harness.options().fetch.readahead_bytes = 4 * kChunk;
+  harness.restart();
+  std::promise<void> asked;
+  std::atomic<bool> told{false};
+  harness.meta().on_make_room = [&](InodeId, uint64_t) {
+    if (!told.exchange(true)) asked.set_value();
+    return Status{};
+  };
+  harness.put_outside(random_text(kChunk));
+  harness.open();
+  harness.server().start_fetch(kFile, 0);
+  asked.get_future().wait();
+  harness.server().stop();
 }
 
 }  // namespace
