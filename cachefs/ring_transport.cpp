@@ -8,6 +8,7 @@
 #include <cassert>
 #include <cstring>
 #include <fstream>
+#include <system_error>
 
 #include "cachefs/ring_entry.h"
 #include "cachefs/session.h"
@@ -65,9 +66,9 @@ void RingTransport::attach([[maybe_unused]] fuse_session* session) {
   io.writev = [](int fd, iovec* parts, int count, void* userdata) {
     return transport_of(userdata).write(fd, parts, count);
   };
-  if (fuse_session_custom_io(session, &io, sizeof(io), fuse_session_fd(session)) != 0)
-    return give_up("this libfuse has no own I/O");
   session_ = session;
+  const bool taken = fuse_session_custom_io(session, &io, sizeof(io), fuse_session_fd(session)) == 0;
+  if (!taken) give_up("this libfuse was built without fuse_session_custom_io");
 #else
   give_up("this libfuse has none");
 #endif
@@ -75,8 +76,8 @@ void RingTransport::attach([[maybe_unused]] fuse_session* session) {
 
 ssize_t RingTransport::read(int fuse, void* buffer, size_t bytes) {
   const ssize_t got = ::read(fuse, buffer, bytes);
-  if (got >= static_cast<ssize_t>(sizeof(fuse_in_header)))
-    see_init(static_cast<const char*>(buffer), static_cast<size_t>(got));
+  const bool whole = got >= static_cast<ssize_t>(sizeof(fuse_in_header));
+  if (whole) see_init(static_cast<const char*>(buffer), static_cast<size_t>(got));
   return got;
 }
 
@@ -132,8 +133,12 @@ Status RingTransport::start(uint32_t payload_bytes) {
   // fuse.threads may be in use by the callers of one CPU, as long as that is not too many for all CPUs.
   constexpr uint32_t kMostThreads = 1024;
   const uint32_t each = std::clamp(kMostThreads / cpus, uint32_t{1}, config_.threads / 2);
-  for (uint16_t cpu = 0; cpu < cpus; ++cpu) {
-    for (uint32_t i = 0; i < each; ++i) threads_.emplace_back([=, this] { serve(cpu, payload_bytes); });
+  try {
+    for (uint32_t i = 0; i < cpus * each; ++i) {
+      threads_.emplace_back([this, i, cpus, payload_bytes] { serve(static_cast<uint16_t>(i % cpus), payload_bytes); });
+    }
+  } catch (const std::system_error& refused) {  // a limit on processes
+    return fail(refused.code().value(), "thread {} of {}", threads_.size() + 1, cpus * each);
   }
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return ready_ == threads_.size(); });

@@ -110,9 +110,10 @@ class StorageServer final : public StorageService {
   // Whether what was fetched is of `version`; if not, the fetch begins again. `shorter`: the outside ended too early.
   Result<bool> check_source(ChunkFile& file, Source& source, const Validator& version, bool shorter);
   Status fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, Source& source, const Validator& version);
-  // The external file, opened if it is not; `ref` says where it is, otherwise the metadata server is asked.
+  // The external file, opened if it is not; `request` says where it is, otherwise the metadata server is asked.
   Result<std::shared_ptr<Source>> source_of(ChunkFile& file, const CachingFileRequest* request = nullptr);
   Status restart(ChunkFile& file);
+  // Reports a file that is complete, if its last chunk came with a look at the outside; otherwise it takes that look.
   Status finish_if_complete(ChunkFile& file);
   // Who holds a lease reads without asking: after a reset the new bytes come by themselves.
   void refill(const FilePtr& file);

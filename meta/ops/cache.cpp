@@ -157,9 +157,10 @@ Status MetaServer::pin(InodeId id, bool pinned) {
     evictor_.remove(id);
     return store_inode(inode);
   }
+  const uint64_t losses = store_->losses();
   update_row(inode);
   used(inode);
-  return store_->commit();
+  return store_->commit(losses);
 }
 
 }  // namespace forebay::meta

@@ -58,6 +58,7 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
     request.block_size = inode->attributes.block_size;
     has_data = inode->has_data;
     stored = inode->stored;
+    // Only then nothing can be on the target under its number.
     request.created = created && !stored && inode->lookups == 1;
     unlinked = inode->unlinked;
     same = (has_data && request.version == inode->mtime0) || inode->names.size() < 2;

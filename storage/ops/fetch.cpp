@@ -181,9 +181,10 @@ Status StorageServer::finish_if_complete(ChunkFile& file) {
     version = file.version();
   }
   ASSIGN_OR_RETURN(const std::shared_ptr<Source> source, source_of(file));
-  if (!source->all_checked.exchange(true)) {
+  if (!source->all_checked) {
     ASSIGN_OR_RETURN(const bool same, check_source(file, *source, version, false));
     if (!same) return {};
+    source->all_checked = true;
   }
   {
     const std::unique_lock lock(file.mutex);

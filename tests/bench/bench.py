@@ -155,25 +155,17 @@ def summarize(rows, rounds):
     return table
 
 
-def goal_of(entry):
-    if not entry["alone"]:
-        return f"{entry['goal']:.2f}"
-    if entry["least"]:
-        return f">= {entry['goal']:g}" if entry["goal"] else ""
-    return f"<= {entry['goal']:g}"
-
-
 def print_table(title, reference, table):
-    print(f"\n{title:42}{reference:>12}{'forebay':>12}{'ratio':>8}{'at least':>10}  others' ratios")
+    print(f"\n{title:42}{reference:>12}{'forebay':>12}{'ratio':>8}{'at least':>14}  others' ratios")
     for entry in table:
         label = f"{entry['label']}, {entry['unit']}"
         verdict = "" if entry["reached"] else "  not reached"
         if entry["alone"]:
-            print(f"{label:42}{'':12}{entry['forebay']:12.1f}{'':8}{goal_of(entry):>10}{verdict}")
+            print(f"{label:42}{'':12}{entry['forebay']:12.1f}{'':8}{report.goal_of(entry):>14}{verdict}")
         else:
             others = ", ".join(f"{side} {ratio:.2f}" for side, ratio in entry["ratios"].items() if side != "forebay")
             print(f"{label:42}{entry['reference']:12.0f}{entry['forebay']:12.0f}{entry['ratio']:8.2f}"
-                  f"{goal_of(entry):>10}  {others}{verdict}")
+                  f"{report.goal_of(entry):>14}  {others}{verdict}")
 
 
 def parse(arguments):

@@ -55,7 +55,8 @@ def number(value):
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def bench_goal(entry):
+def goal_of(entry):
+    """As text; nothing when there is none."""
     if not entry["alone"]:
         return f"{entry['goal']:.2f}"
     if entry["goal"] == 0:
@@ -82,14 +83,14 @@ def rivals_of(table):
 def table_of(reference, table):
     if all(entry["alone"] for entry in table):
         lines = ["| | forebay | | |", "| --- | ---: | --- | --- |"]
-        return lines + [f"| {entry['label']}, {entry['unit']} | {number(entry['forebay'])} | {bench_goal(entry)} "
+        return lines + [f"| {entry['label']}, {entry['unit']} | {number(entry['forebay'])} | {goal_of(entry)} "
                         f"| {verdict_of(entry)} |" for entry in table]
     lines = [f"| work | {reference} | forebay | ratio | at least | |", "| --- | ---: | ---: | ---: | ---: | --- |"]
     for entry in table:
         verdict = verdict_of(entry)
         left = "" if entry["alone"] else number(entry["reference"])
         ratio = "" if entry["alone"] else f"{entry['ratio']:.2f}"
-        goal = bench_goal(entry)
+        goal = goal_of(entry)
         lines.append(f"| {entry['label']}, {entry['unit']} | {left} | {number(entry['forebay'])} | {ratio} | {goal} "
                      f"| {verdict} |")
     return lines
