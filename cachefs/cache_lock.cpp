@@ -16,7 +16,7 @@ namespace {
 
 // CACHE/link.json says whose cache it is; the lock is taken on it.
 constexpr char kLinkFile[] = "link.json";
-constexpr int kFormat = 2;
+constexpr int kFormat = 3;
 
 Result<std::string> read_file(int fd) {
   constexpr size_t kMostBytes = 64 << 10;

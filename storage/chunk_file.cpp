@@ -97,19 +97,6 @@ ChunkState ChunkFile::state() const {
   return state;
 }
 
-// A log that has grown too long is written anew before the records are added, never after: they tell of a change that
-// the state does not show yet.
-Status ChunkFile::log(std::span<const Record> records) {
-  if (fault_armed(Fault::kForgetPresence)) return {};
-  if (!log_.is_open()) return {};
-  if (log_.bloated(present_.count() + dirty_.count() + flushing_.count())) {
-    // The rewritten log says that all of it is on disk, so it must be.
-    if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
-    RETURN_IF_ERROR(log_.rewrite(snapshot()));
-  }
-  return log_.append(records);
-}
-
 uint64_t ChunkFile::used_bytes() const {
   struct stat found;
   if (!exists() || ::fstat(fd_.get(), &found) != 0) return 0;
@@ -165,12 +152,16 @@ Status ChunkFile::create(const Identity& external) {
   if (size_ > 0 && ::ftruncate(fd.get(), static_cast<off_t>(size_)) != 0) {
     return fail_errno("chunk file {}.chunk", path_);
   }
-  RETURN_IF_ERROR(log_.create(path_ + ".map"));
   identity = external;
-  // The expectation too: the file may become dirty while its attributes are changed.
-  const Record records[] = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external),
-                            Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_))};
-  RETURN_IF_ERROR(log_.append(records));
+  std::vector<Record> records = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external)};
+  // The file may become dirty while its attributes are changed.
+  if (expectation_ != Expectation::kNothing) {
+    records.push_back(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_)));
+  }
+  if (!head_.replace(fd.get(), records)) {
+    RETURN_IF_ERROR(log_.create(path_ + ".map"));
+    RETURN_IF_ERROR(log_.append(records));
+  }
   fd_ = std::move(fd);
   directory_synced_ = false;
   return {};  // what it takes is booked with the first change
@@ -292,7 +283,9 @@ Result<uint64_t> ChunkFile::punch_clean(uint64_t bytes) {
 Status ChunkFile::remove(const Validator& version) {
   if (exists()) {
     if (::unlink((path_ + ".chunk").c_str()) != 0 && errno != ENOENT) return fail_errno("chunk file {}.chunk", path_);
-    if (::unlink((path_ + ".map").c_str()) != 0 && errno != ENOENT) return fail_errno("extent log {}.map", path_);
+    if (log_.is_open() && ::unlink((path_ + ".map").c_str()) != 0 && errno != ENOENT) {
+      return fail_errno("extent log {}.map", path_);
+    }
     fd_.reset();
     log_.close();
     may_be_written_ = ever_leased_ = lease_in_log_ = false;
@@ -354,7 +347,11 @@ Status ChunkFile::sync() {
   // fsync, not fdatasync: while the file is dirty its mtime is the application's.
   if (::fsync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
   RETURN_IF_ERROR(log(Record::of_number(RecordType::kSynced, 0)));
-  RETURN_IF_ERROR(log_.sync());
+  if (log_.is_open()) {
+    RETURN_IF_ERROR(log_.sync());
+  } else if (::fsync(fd_.get()) != 0) {
+    return fail_errno("chunk file {}.chunk", path_);
+  }
   if (directory_synced_) return {};
   const std::string directory = path_.substr(0, path_.rfind('/'));
   const std::string above = directory.substr(0, directory.rfind('/'));

@@ -36,6 +36,7 @@
 #include "storage/block_sums.h"
 #include "storage/extent_log.h"
 #include "storage/extent_set.h"
+#include "storage/log_head.h"
 #include "storage/space_account.h"
 
 namespace forebay::storage {
@@ -52,7 +53,7 @@ struct Source {
 
 class ChunkFile {
  public:
-  // `path` is without its ending: the data is in PATH.chunk, the log in PATH.map.
+  // `path` is without its ending: the data is in PATH.chunk, its log there in an attribute and in PATH.map.
   ChunkFile(InodeId id, std::string path, SpaceAccount& space, bool after_power_cut);
   ~ChunkFile();
 
@@ -176,11 +177,17 @@ class ChunkFile {
 
   // --- storage/chunk_file_log.cpp
   void apply(const Record& record, bool trusted);
-  std::vector<Record> snapshot() const;
+  // `synced`: all of it is on disk.
+  std::vector<Record> snapshot(bool synced) const;
+  // Instead of all records until now: the state, which is on disk.
+  Status write_log_anew();
+  // The same for a clean file, of which nothing needs to be on disk. Where it is short enough, and for its size alone.
+  void shorten_log();
 
-  // --- storage/chunk_file.cpp
   Status log(std::span<const Record> records);
   Status log(const Record& record) { return log(std::span(&record, 1)); }
+
+  // --- storage/chunk_file.cpp
   // Bytes that are newer than outside, each counted once.
   uint64_t newer_bytes() const;
   uint64_t used_bytes() const;
@@ -196,7 +203,8 @@ class ChunkFile {
   const bool after_power_cut_;
 
   UniqueFd fd_;
-  ExtentLog log_;
+  LogHead head_;
+  ExtentLog log_;  // open if the head was not enough
   ExtentSet present_, dirty_, flushing_;
   uint64_t size_ = 0, base_ = 0;
   Validator version_;

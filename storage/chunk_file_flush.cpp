@@ -45,6 +45,7 @@ Status ChunkFile::commit_flush(const Validator& version) {
   expectation_ = Expectation::kNothing;
   flushing_.clear();
   flush_running_ = flush_compares_ = false;
+  shorten_log();
   account();
   return {};
 }

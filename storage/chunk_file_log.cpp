@@ -1,10 +1,12 @@
-// What the extent log says of a chunk file: replayed at load(), and written anew when it has grown too long.
+// What the log says of a chunk file: replayed at load(), appended to, and written anew when it has grown too long. It
+// begins in an attribute of the chunk file and goes on in a file.
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "core/fault/fault.h"
 #include "storage/chunk_file.h"
 
 namespace forebay::storage {
@@ -18,21 +20,30 @@ Status ChunkFile::load() {
     return {};
   }
   std::vector<Record> records;
-  RETURN_IF_ERROR(log_.open(path_ + ".map", [&](const Record& record) { records.push_back(record); }));
+  const auto replay = [&](const Record& record) { records.push_back(record); };
+  if (Status read = head_.read(fd_.get(), replay); !read) {
+    return fail(read.error().code, "chunk file {}.chunk: {}", path_, read.error().context);
+  }
+  RETURN_IF_ERROR(log_.open(path_ + ".map", replay));
   size_t trusted = records.size();
   if (after_power_cut_) {
     while (trusted > 0 && records[trusted - 1].kind() != RecordType::kSynced) --trusted;
   }
   for (size_t i = 0; i < records.size(); ++i) apply(records[i], i < trusted);
-  if (records.empty()) {  // a creation that was cut short before anything was in it
+  struct stat found;
+  if (::fstat(fd_.get(), &found) != 0) return fail_errno("chunk file {}.chunk", path_);
+  if (records.empty()) {
+    if (found.st_blocks > 0) {
+      return fail(EIO, "chunk file {}.chunk: has data and no log; was it copied without its extended attributes?",
+                  path_);
+    }
+    // A creation that was cut short before anything was in it.
     log_.close();
     fd_.reset();
     ::unlink((path_ + ".map").c_str());
     ::unlink((path_ + ".chunk").c_str());
     return {};
   }
-  struct stat found;
-  if (::fstat(fd_.get(), &found) != 0) return fail_errno("chunk file {}.chunk", path_);
   const auto on_disk = static_cast<uint64_t>(found.st_size);
   recover_lease(FileTime::of(found.st_mtim), on_disk);
   if (on_disk != size_) {
@@ -46,7 +57,7 @@ Status ChunkFile::load() {
   if (after_power_cut_) {
     // What was lost stays lost: without this the next record of a sync would make the old ones count again.
     if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
-    RETURN_IF_ERROR(log_.rewrite(snapshot()));
+    RETURN_IF_ERROR(write_log_anew());
   }
   changed_at = FileTime::of(found.st_mtim);
   booked_used_ = used_bytes();
@@ -130,7 +141,38 @@ void ChunkFile::apply(const Record& record, bool trusted) {
   }
 }
 
-std::vector<Record> ChunkFile::snapshot() const {
+// A log that has grown too long is written anew before the records are added, never after: they tell of a change that
+// the state does not show yet.
+Status ChunkFile::log(std::span<const Record> records) {
+  if (fault_armed(Fault::kForgetPresence)) return {};
+  if (!exists()) return {};
+  if (!log_.is_open()) {
+    if (head_.append(fd_.get(), records)) return {};
+    RETURN_IF_ERROR(log_.create(path_ + ".map"));
+  }
+  if (log_.bloated(present_.count() + dirty_.count() + flushing_.count())) {
+    // The rewritten log says that all of it is on disk, so it must be.
+    if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
+    RETURN_IF_ERROR(write_log_anew());
+  }
+  return log_.append(records);
+}
+
+Status ChunkFile::write_log_anew() {
+  const std::vector<Record> records = snapshot(true);
+  if (!log_.is_open()) {
+    if (head_.replace(fd_.get(), records)) return {};
+    RETURN_IF_ERROR(log_.create(path_ + ".map"));
+  }
+  return log_.rewrite(records);
+}
+
+// What of it is not on disk is fetched again after a power cut.
+void ChunkFile::shorten_log() {
+  if (!log_.is_open() && !dirty()) (void)head_.replace(fd_.get(), snapshot(false));
+}
+
+std::vector<Record> ChunkFile::snapshot(bool synced) const {
   std::vector<Record> records;
   Validator start = version_;
   start.size = base_;  // kReset sets base and size from it; the true version follows
@@ -141,12 +183,12 @@ std::vector<Record> ChunkFile::snapshot() const {
   ExtentSet newer = dirty_;
   newer.add(flushing_);
   for (const Extent& range : newer.extents()) records.push_back(Record::of_range(RecordType::kDirty, range));
-  records.push_back(Record::of_version(RecordType::kVersion, version_));
+  if (start.size != version_.size) records.push_back(Record::of_version(RecordType::kVersion, version_));
   if (expectation_ != Expectation::kNothing) {
     records.push_back(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_)));
   }
   if (lease_in_log_) records.push_back(lease_record(suspect_ || flush_compares_));
-  records.push_back(Record::of_number(RecordType::kSynced, 0));
+  if (synced) records.push_back(Record::of_number(RecordType::kSynced, 0));
   return records;
 }
 

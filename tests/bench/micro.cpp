@@ -57,7 +57,7 @@ BENCHMARK(lru_touch)->Arg(100)->Arg(1'000'000);
 void extent_log_append(benchmark::State& state) {
   const test::TempDir dir;
   storage::ExtentLog log;
-  if (!log.open(dir / "log", [](const storage::Record&) {})) return state.SkipWithError("cannot be opened");
+  if (!log.create(dir / "log")) return state.SkipWithError("cannot be opened");
   uint64_t at = 0;
   for (auto _ : state) {
     const storage::Record record = storage::Record::of_range(storage::RecordType::kWritten, {at, at + kChunk});

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -35,7 +36,8 @@ class MetaHarness {
   // of an operation leaves it.
   void kill(const std::function<void(Store&)>& before_start = {}) {
     const std::string copy = dir_ / ("cache" + std::to_string(++kills_));
-    std::filesystem::copy(cache_, copy, std::filesystem::copy_options::recursive);
+    // With the extended attributes, where the logs begin.
+    ASSERT_EQ(std::system(fmt::format("cp -a '{}' '{}'", cache_, copy).c_str()), 0);
     stop();
     cache_ = copy;
     if (before_start) {

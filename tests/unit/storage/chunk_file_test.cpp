@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include <filesystem>
 
@@ -11,7 +12,17 @@
 namespace forebay::storage {
 namespace {
 
-class ChunkFileTest : public testing::Test, protected ChunkHarness {};
+class ChunkFileTest : public testing::Test, protected ChunkHarness {
+ protected:
+  void forget_log() {
+    ASSERT_EQ(::removexattr(chunk_path().c_str(), "user.fb"), 0);
+    ASSERT_FALSE(std::filesystem::exists(map_path()));
+  }
+  // As many changes as no attribute has room for.
+  void set_size_often(int times) {
+    for (int i = 0; i < times; ++i) ASSERT_TRUE(file().set_size(static_cast<uint64_t>(50 + i)));
+  }
+};
 
 TEST_F(ChunkFileTest, IsNothingUntilItIsMade) {
   EXPECT_FALSE(file().exists());
@@ -257,15 +268,71 @@ TEST_F(ChunkFileTest, ARemovalThatWasCutShortIsFinished) {
 
 TEST_F(ChunkFileTest, ACreationThatWasCutShortIsUndone) {
   begin("0123456789");
-  ASSERT_EQ(::truncate(map_path().c_str(), 0), 0);
+  forget_log();
   kill();
   EXPECT_FALSE(file().exists());
   EXPECT_FALSE(std::filesystem::exists(chunk_path()));
 }
 
-TEST_F(ChunkFileTest, ALogThatCannotBeUnderstoodIsReportedAndNothingIsTouched) {
+// As after a copy of the cache directory by a program that knows nothing of attributes.
+TEST_F(ChunkFileTest, DataWithoutALogIsReportedAndNothingIsTouched) {
   begin("0123456789");
   write(0, "abc");
+  forget_log();
+  const Status loaded = try_load();
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, EIO);
+  EXPECT_NE(loaded.error().context.find(chunk_path()), std::string::npos);
+  EXPECT_EQ(test::read_file(chunk_path()).substr(0, 3), "abc");
+}
+
+TEST_F(ChunkFileTest, AFileOfFewChangesNeedsNoSecondFile) {
+  begin("0123456789");
+  for (int i = 0; i < 50; ++i) {
+    write(2, "changed");
+    flush();
+    expect_kept();
+  }
+  fetch({0, 10});
+  expect_kept();
+  EXPECT_FALSE(std::filesystem::exists(map_path()));
+}
+
+TEST_F(ChunkFileTest, ALogThatGrowsGoesOnInAFile) {
+  begin("0123456789");
+  set_size_often(100);
+  ASSERT_TRUE(std::filesystem::exists(map_path()));
+  expect_kept();
+}
+
+// A clean file's log was shortened by the end of its flush, which syncs nothing here.
+TEST_F(ChunkFileTest, AfterAPowerCutACleanFileWithAShortLogIsFetchedAgain) {
+  begin("0123456789");
+  fetch({0, 10});
+  write(2, "XY");
+  ASSERT_TRUE(file().sync());
+  flush();
+  power_cut();
+  EXPECT_FALSE(file().dirty());
+  EXPECT_EQ(file().missing(0, 10), (std::vector<Extent>{{0, 10}}));
+  EXPECT_EQ(content(), "01XY456789");
+}
+
+TEST_F(ChunkFileTest, AfterAPowerCutWhatWasSyncedIsKeptByAShortLog) {
+  begin("0123456789");
+  write(2, "XY");
+  ASSERT_TRUE(file().sync());
+  write(8, "Z");
+  power_cut();
+  ASSERT_FALSE(std::filesystem::exists(map_path()));
+  EXPECT_TRUE(file().dirty());
+  EXPECT_EQ(content(), "01XY456789");
+}
+
+TEST_F(ChunkFileTest, ALogThatCannotBeUnderstoodIsReportedAndNothingIsTouched) {
+  begin("0123456789");
+  set_size_often(100);
+  ASSERT_TRUE(std::filesystem::exists(map_path()));
   test::write_file(map_path(), [] {
     const Record strange = Record::of_number(static_cast<RecordType>(99), 0);
     return std::string(reinterpret_cast<const char*>(&strange), sizeof(strange));
@@ -314,7 +381,7 @@ TEST_F(ChunkFileTest, EveryChangeIsKeptWhileTheLogIsWrittenAnewAgainAndAgain) {
         if (i % 500 == 4) flush();
         ASSERT_TRUE(file().touch());
     }
-    const uint64_t now = std::filesystem::file_size(map_path());
+    const uint64_t now = std::filesystem::exists(map_path()) ? std::filesystem::file_size(map_path()) : 0;
     if (now < records) {
       ++rewrites;
       expect_kept();

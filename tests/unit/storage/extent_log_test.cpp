@@ -32,6 +32,9 @@ class ExtentLogTest : public testing::Test {
   }
   void open(ExtentLog& log) {
     ASSERT_TRUE(log.open(path_, [](const Record&) {}));
+    if (!log.is_open()) {
+      ASSERT_TRUE(log.create(path_));
+    }
   }
   static Record size_record(uint64_t size) { return Record::of_number(RecordType::kSize, size); }
   static void append(ExtentLog& log, const Record& record) { ASSERT_TRUE(log.append(std::span(&record, 1))); }
@@ -54,8 +57,15 @@ TEST_F(ExtentLogTest, RecordsKeepTheirValues) {
 }
 
 TEST_F(ExtentLogTest, ANewLogIsEmpty) {
-  EXPECT_TRUE(replayed().empty());
+  ExtentLog log;
+  ASSERT_TRUE(log.create(path_));
   EXPECT_TRUE(std::filesystem::exists(path_));
+  EXPECT_TRUE(replayed().empty());
+}
+
+TEST_F(ExtentLogTest, ALogThatIsMissingIsNotMade) {
+  EXPECT_TRUE(replayed().empty());
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST_F(ExtentLogTest, ReplayGivesEveryRecordInOrder) {
@@ -143,7 +153,7 @@ TEST_F(ExtentLogTest, AnUnknownRecordTypeIsAnErrorThatNamesTheLog) {
 
 TEST_F(ExtentLogTest, ADirectoryThatIsMissingIsReported) {
   ExtentLog log;
-  const Status status = log.open(dir_ / "missing/log.map", [](const Record&) {});
+  const Status status = log.create(dir_ / "missing/log.map");
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code, ENOENT);
   EXPECT_NE(status.error().context.find("missing/log.map"), std::string::npos);
