@@ -34,7 +34,16 @@ Result<std::unique_ptr<ExternalTree>> ExternalTree::open(const std::string& path
   tree->path_ = path;
   tree->root_ = std::move(root);
   tree->device_ = found.st_dev;
+  ASSIGN_OR_RETURN(const Probe seen, tree->probe_fd(tree->root_fd()));
+  tree->has_births_ = seen.identity.birth != FileTime{};
   return tree;
+}
+
+// The time of birth is part of the identity: an answer without it is none, where others have it.
+Result<Probe> ExternalTree::probe_new(int fd) const {
+  const Result<Probe> known = probe(fd, "", device_, Freshness::kKnown);
+  if (known && (known->identity.birth != FileTime{} || !has_births_)) return known;
+  return probe_fd(fd);
 }
 
 Result<UniqueFd> ExternalTree::open_child(int directory_fd, const char* name, int flags) {

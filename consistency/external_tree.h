@@ -38,6 +38,9 @@ class ExternalTree {
   Result<Probe> probe_fd(int fd, Freshness freshness = Freshness::kUsual) const {
     return probe(fd, "", device_, freshness);
   }
+  // Looks at an object that the caller has just made, without a round trip to a server if there is one. Its times may
+  // be another clock's than those of a later look.
+  Result<Probe> probe_new(int fd) const;
 
  private:
   ExternalTree() = default;
@@ -45,6 +48,7 @@ class ExternalTree {
   std::string path_;
   UniqueFd root_;
   dev_t device_ = 0;
+  bool has_births_ = false;  // tells times of birth
 };
 
 // "/proc/self/fd/N": reaches the object of an O_PATH descriptor where a call takes no descriptor.

@@ -10,7 +10,11 @@ Result<Probe> probe(int fd, const char* name, dev_t link_device, Freshness fresh
   struct statx found;
   int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name == '\0' ? AT_EMPTY_PATH : 0);
   if (freshness == Freshness::kServer) flags |= AT_STATX_FORCE_SYNC;
+  if (freshness == Freshness::kKnown) flags |= AT_STATX_DONT_SYNC;
   if (::statx(fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &found) != 0) return fail_errno();
+  if (freshness == Freshness::kKnown && (found.stx_mask & STATX_BASIC_STATS) != STATX_BASIC_STATS) {
+    return fail(ENODATA);
+  }
 
   Probe probe;
   const dev_t device = makedev(found.stx_dev_major, found.stx_dev_minor);

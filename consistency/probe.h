@@ -16,8 +16,12 @@ struct Probe {
   bool is_mount_root = false;  // another file system is mounted here
 };
 
-// How fresh the answer must be: kServer asks the server of a network file system, past its attribute cache.
-enum class Freshness { kUsual, kServer };
+// How fresh the answer must be, where the external file system is a client of a server.
+enum class Freshness {
+  kKnown,   // what the client knows, if it knows all: of a new object, from the answer to its making
+  kUsual,   // as for any program
+  kServer,  // from the server, past the client's attribute cache
+};
 
 // Looks at `name` below the directory `fd` (O_PATH is enough) without following symlinks; an empty name means the
 // object of `fd` itself. `link_device` is the st_dev of the link's root. Errors of statx(2). Thread safe.

@@ -1,6 +1,7 @@
 // Both sides changed: the three rules, each with the file still there outside and gone.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <csignal>
@@ -34,6 +35,36 @@ TEST(ConflictKeepBoth, TheOutsideStaysAndOursGoesBesideIt) {
   EXPECT_FALSE(conflict.state(conflict.id).dirty);
   EXPECT_EQ(conflict.meta().status().conflicts, 1u);
   EXPECT_EQ(conflict.flush().conflicts, 0u) << "it is settled";
+}
+
+// The look after a create shows what the client of a network file system knows; a later one may show its server's
+// clock.
+TEST(NoConflict, OtherTimesOfANewFileThatIsStillEmptyOutside) {
+  for (const bool killed : {false, true}) {
+    MetaHarness harness;
+    const InodeId id = harness.create("new", "OURS");
+    const timespec times[2] = {{1'234'567'890, 1}, {1'234'567'890, 2}};
+    ASSERT_EQ(::utimensat(AT_FDCWD, harness.outside("new").c_str(), times, 0), 0);
+    if (killed) harness.kill();
+    EXPECT_EQ(harness.flush().conflicts, 0u);
+    EXPECT_EQ(harness.outside_content("new"), "OURS");
+    EXPECT_TRUE(harness.conflict_files().empty());
+    EXPECT_FALSE(harness.state(id).dirty);
+    // And from then on its times count.
+    harness.write(id, 0, "AGAIN");
+    ASSERT_EQ(::utimensat(AT_FDCWD, harness.outside("new").c_str(), times, 0), 0);
+    EXPECT_EQ(harness.flush().conflicts, 1u);
+  }
+}
+
+TEST(ConflictKeepBoth, ANewFileThatSomebodyWroteOutsideKeepsBoth) {
+  MetaHarness harness;
+  harness.create("new", "OURS");
+  test::write_file(harness.outside("new"), "theirs");
+  EXPECT_EQ(harness.flush().conflicts, 1u);
+  EXPECT_EQ(harness.outside_content("new"), "theirs");
+  ASSERT_EQ(harness.conflict_files().size(), 1u);
+  EXPECT_EQ(harness.outside_content(harness.conflict_files()[0]), "OURS");
 }
 
 TEST(ConflictKeepBoth, AFileThatIsWhollyHereIsKeptWholly) {
