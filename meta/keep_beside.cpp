@@ -43,7 +43,7 @@ Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
     ::unlinkat((*parent)->get(), beside.c_str(), 0);  // half a copy is none
     return Failure(error);
   }
-  touched(directory);
+  touched(directory, beside);
   const std::string above = path_of(directory);
   return above.empty() ? beside : above + "/" + beside;
 }

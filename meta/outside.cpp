@@ -245,11 +245,12 @@ Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view na
   } else {
     take_over(inode, probe, changes);
   }
-  touched(parent);
+  touched(parent, name);
   return entry_of(inode);
 }
 
-void MetaServer::touched(const InodePtr& directory) {
+void MetaServer::touched(const InodePtr& directory, std::string_view made) {
+  if (!made.empty()) known_names_.made(directory->id, made);
   const std::lock_guard lock(directory->mutex);
   directory->validated_at = {};
   note_change(*directory);

@@ -20,6 +20,7 @@
 #include "evictor/flush_scheduler.h"
 #include "evictor/lru.h"
 #include "meta/inode_table.h"
+#include "meta/known_names.h"
 #include "meta/store.h"
 
 namespace forebay::meta {
@@ -94,6 +95,10 @@ class MetaServer final : public MetaService {
   struct DirectoryHandle;
   using FdPtr = std::shared_ptr<UniqueFd>;
 
+  // --- meta/ops/lookup.cpp
+  // ENOENT if the outside has no such name.
+  Result<EntryReply> look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name);
+
   // --- meta/outside.cpp: looking at the outside
   void tell_of_change(InodeId id);
   // The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind:
@@ -133,8 +138,8 @@ class MetaServer final : public MetaService {
     ++own_changes_;
     return ++inode.changes;
   }
-  // The parent's attributes changed with one of its names.
-  void touched(const InodePtr& directory);
+  // The directory's attributes changed with one of its names: `made`, or one that is gone (empty).
+  void touched(const InodePtr& directory, std::string_view made);
 
   // --- meta/own_change.cpp
   enum class Change {
@@ -242,6 +247,7 @@ class MetaServer final : public MetaService {
   StorageService& storage_;
   const consistency::FreshnessPolicy freshness_;
   InodeTable inodes_;
+  KnownNames known_names_;
   evictor::Evictor evictor_;
   evictor::FlushScheduler scheduler_;
   WorkQueue<InodeId> small_files_;

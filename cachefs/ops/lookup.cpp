@@ -3,27 +3,16 @@
 #include "cachefs/session.h"
 
 namespace forebay::cachefs::ops {
-namespace {
 
 // That there is no such name counts as long as any other answer: who looks for a file along a path of many directories
 // asks the outside once. What is made here the kernel knows by itself.
-void reply_no_entry(fuse_req_t request) {
-  const Config::Consistency& consistency = session_of(request).options.config.consistency;
-  fuse_entry_param none = {};
-  if (consistency.validate != Validate::kAlways) none.entry_timeout = seconds_of(consistency.attr_ttl);
-  fuse_reply_entry(request, &none);
-}
-
-}  // namespace
-
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   MetaService& meta = session_of(request).meta;
   const Result<EntryReply> entry = meta.lookup(caller_of(request, Groups::kNone), parent, name);
-  if (!entry && entry.error().code == ENOENT) return reply_no_entry(request);
   if (!entry) return reply_error(request, entry.error());
   const fuse_entry_param param = entry_param_of(*entry);
   // An interrupted caller took no reference.
-  if (fuse_reply_entry(request, &param) == -ENOENT) meta.forget(entry->id, 1);
+  if (fuse_reply_entry(request, &param) == -ENOENT && entry->id != 0) meta.forget(entry->id, 1);
 }
 
 void forget(fuse_req_t request, fuse_ino_t inode, uint64_t count) {

@@ -93,7 +93,8 @@ class MetaService {
  public:
   virtual ~MetaService() = default;
 
-  // --- names. Replies with an entry count one lookup, which forget() takes back.
+  // --- names. Replies with an entry count one lookup, which forget() takes back. Inode 0, from lookup() alone: there
+  // is no such name.
   virtual Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) = 0;
   virtual void forget(InodeId id, uint64_t count) = 0;
   virtual Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,

@@ -64,8 +64,11 @@ Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attribute
     entry.type = DTTOIF(found->d_type);
     entry.next = static_cast<uint64_t>(found->d_off);
     EntryReply attributes;
+    known_names_.seen(handle->directory->id, entry.name);
     if (with_attributes && entry.name != "." && entry.name != "..") {
-      if (Result<EntryReply> looked = lookup({}, handle->directory->id, entry.name); looked) {
+      const Result<FdPtr> directory = directory_fd(handle->directory);
+      Result<EntryReply> looked = directory ? look_up(handle->directory, *directory, entry.name) : fail(ENOENT);
+      if (looked) {
         attributes = *looked;
         entry.entry = &attributes;
         entry.inode_number = attributes.attributes.inode_number;

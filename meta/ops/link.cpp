@@ -29,7 +29,7 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
     add_name(*inode, parent, new_name);
     ++inode->lookups;
   }
-  touched(parent);
+  touched(parent, name);
   bool stored = false, dirty = false;
   {
     const std::lock_guard lock(inode->mutex);

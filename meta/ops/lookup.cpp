@@ -9,6 +9,15 @@ namespace forebay::meta {
 Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::string_view name) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
+  EntryReply none;
+  if (known_names_.lacks(parent_id, directory->get(), name, &none.valid_for)) return none;
+  Result<EntryReply> found = look_up(parent, directory, name);
+  if (found || found.error().code != ENOENT) return found;
+  none.valid_for = freshness_.absence_valid_for();
+  return none;
+}
+
+Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name) {
   const uint64_t changes_before = own_changes_;
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));

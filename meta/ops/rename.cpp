@@ -95,8 +95,8 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
   finish_move(moved, parent, name, new_parent, new_name, happened);
   finish_move(swapped, new_parent, new_name, parent, name, happened);
   if (happened) {
-    touched(parent);
-    touched(new_parent);
+    touched(parent, {});
+    touched(new_parent, new_name);
   }
   return done;
 }

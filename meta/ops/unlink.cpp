@@ -129,7 +129,7 @@ Status MetaServer::remove(const Caller& caller, InodeId parent_id, std::string_v
     return {};
   });
   finish_victim(victim, parent, name);
-  if (removed) touched(parent);
+  if (removed) touched(parent, {});
   return removed;
 }
 
