@@ -23,6 +23,12 @@ const char* name_of(CapacityPool pool) {
   return "emergency";
 }
 
+// Of reads that are not passed through.
+std::string splice_report(Session& session) {
+  if (!session.can_splice) return "off: this kernel has none";
+  return session.ring.report() == "on" ? "off: replies go through io_uring" : "on";
+}
+
 }  // namespace
 
 std::string status_json(Session& session) {
@@ -49,6 +55,7 @@ std::string status_json(Session& session) {
   json["inodes_in_memory"] = status.inodes_in_memory;
   json["passthrough"] = session.backing.report();
   json["io_uring"] = session.ring.report();
+  json["splice"] = splice_report(session);
   for (const TargetInfo& target : session.mgmt.targets()) {
     json["targets"].push_back({{"id", target.id}, {"path", target.path}, {"pool", name_of(target.pool)}});
   }

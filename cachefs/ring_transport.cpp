@@ -1,5 +1,6 @@
 #include "cachefs/ring_transport.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -65,6 +66,9 @@ void RingTransport::attach([[maybe_unused]] fuse_session* session) {
   };
   io.writev = [](int fd, iovec* parts, int count, void* userdata) {
     return transport_of(userdata).write(fd, parts, count);
+  };
+  io.splice_send = [](int from, off_t* from_offset, int to, off_t* to_offset, size_t bytes, unsigned flags, void*) {
+    return ::splice(from, from_offset, to, to_offset, bytes, flags);
   };
   session_ = session;
   const bool taken = fuse_session_custom_io(session, &io, sizeof(io), fuse_session_fd(session)) == 0;
@@ -195,6 +199,8 @@ std::string RingTransport::report() {
   const std::lock_guard lock(mutex_);
   return off_.empty() ? "on" : "off: " + off_;
 }
+
+bool RingTransport::serves_this_thread() { return entry_of_this_thread != nullptr; }
 
 std::span<char> RingTransport::reply_space(size_t bytes) {
   if (entry_of_this_thread != nullptr && bytes <= entry_of_this_thread->payload().size()) {

@@ -38,6 +38,8 @@ class RingTransport {
   // What `forebay status` says: "on", "off: REASON".
   std::string report();
 
+  // Whether this thread's requests come through io_uring.
+  static bool serves_this_thread();
   // Where a reply of this many bytes may be put so that it is not copied twice. Valid until the reply; of this thread.
   static std::span<char> reply_space(size_t bytes);
 

@@ -25,6 +25,7 @@ struct Session {
   RingTransport ring{options.config.fuse};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to
+  std::atomic<bool> can_splice{false};    // from the chunk file to the kernel, where that is not io_uring
   std::atomic<bool> discard{false};       // unmount --discard: dirty data is given up
 };
 

@@ -50,6 +50,8 @@ class StorageServer final : public StorageService {
   void close_file(InodeId id) override;
   Result<ChunkState> stat_file(InodeId id) override;
   Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) override;
+  bool read_in_place(InodeId id, uint64_t offset, size_t bytes,
+                     const std::function<void(int fd, size_t bytes)>& take) override;
   Status write(InodeId id, uint64_t offset, std::span<const char> data) override;
   Status truncate(InodeId id, uint64_t size) override;
   Status allocate(InodeId id, int mode, uint64_t offset, uint64_t length) override;

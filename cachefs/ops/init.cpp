@@ -58,11 +58,14 @@ void init(void* userdata, fuse_conn_info* connection) {
   connection->want &= ~static_cast<unsigned>(FUSE_CAP_HANDLE_KILLPRIV_V2);
 #endif
   Session& session = *static_cast<Session*>(userdata);
+  want(connection, FUSE_CAP_SPLICE_WRITE, "splice");
+  session.can_splice = (connection->want & FUSE_CAP_SPLICE_WRITE) != 0;
   want_passthrough(connection, session);
   session.kernel_strips = (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) == 0;
   constexpr unsigned kRequestBytes = 1 << 20;
   connection->max_write = kRequestBytes;
-  connection->max_readahead = kRequestBytes;
+  // The pipe of a spliced reply holds 1 MiB, for other users than root, and that is with the header.
+  connection->max_readahead = ::geteuid() == 0 ? kRequestBytes : kRequestBytes / 2;
   constexpr unsigned kBackgroundRequests = 64;
   connection->max_background = kBackgroundRequests;
   connection->congestion_threshold = kBackgroundRequests * 3 / 4;

@@ -104,6 +104,7 @@ void print_status(const Json& json) {
   print_row("conflicts", std::to_string(facts.number("conflicts")));
   print_row("passthrough", facts.text("passthrough"));
   print_row("io_uring", facts.text("io_uring"));
+  print_row("splice", facts.text("splice"));
   const std::string pid = facts.text("pid"), version = facts.text("version");
   const auto uptime = format_duration(std::chrono::seconds(static_cast<int64_t>(facts.number("uptime_s"))));
   print_row("served by", fmt::format("process {}, version {}, for {}", pid, version, uptime));

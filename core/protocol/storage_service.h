@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -107,6 +108,11 @@ class StorageService {
 
   // Reads up to buffer.size() bytes; 0 at or behind the end. Fetches what is missing, waiting for those chunks alone.
   virtual Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) = 0;
+  // The same without a copy, if all of it is here and on this host: calls `take` with a descriptor that has the bytes
+  // at the same offset, and with their number, which is less than asked for at the end of the file. They stay until
+  // `take` returns. False: it was not called.
+  virtual bool read_in_place(InodeId id, uint64_t offset, size_t bytes,
+                             const std::function<void(int fd, size_t bytes)>& take) = 0;
 
   // Writes all of `data`. Waits for space when the cache is full. ENOSPC only when the outside has none either.
   virtual Status write(InodeId id, uint64_t offset, std::span<const char> data) = 0;

@@ -41,6 +41,21 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> 
   return read_through(*file, offset, buffer);
 }
 
+bool StorageServer::read_in_place(InodeId id, uint64_t offset, size_t bytes,
+                                  const std::function<void(int fd, size_t bytes)>& take) {
+  const Result<FilePtr> found = get(id);
+  if (!found) return false;
+  ChunkFile& file = **found;
+  see(file);
+  const std::shared_lock lock(file.mutex);
+  if (!file.exists() || offset >= file.size()) return false;
+  const uint64_t end = std::min(offset + bytes, file.size());
+  if (!file.missing(offset, end).empty()) return false;
+  ++hits_;
+  take(file.fd(), end - offset);
+  return true;
+}
+
 // Reads without keeping: what is here from here, the rest from outside. For when the cache can't hold it.
 Result<size_t> StorageServer::read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer) {
   ASSIGN_OR_RETURN(const std::shared_ptr<Source> source, source_of(file));
