@@ -40,7 +40,7 @@ Result<std::unique_ptr<ExternalTree>> ExternalTree::open(const std::string& path
 }
 
 // The time of birth is part of the identity: an answer without it is none, where others have it.
-Result<Probe> ExternalTree::probe_new(int fd) const {
+Result<Probe> ExternalTree::probe_known(int fd) const {
   const Result<Probe> known = probe(fd, "", device_, Freshness::kKnown);
   if (known && (known->identity.birth != FileTime{} || !has_births_)) return known;
   return probe_fd(fd);

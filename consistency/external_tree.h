@@ -38,9 +38,9 @@ class ExternalTree {
   Result<Probe> probe_fd(int fd, Freshness freshness = Freshness::kUsual) const {
     return probe(fd, "", device_, freshness);
   }
-  // Looks at an object that the caller has just made, without a round trip to a server if there is one. Its times may
-  // be another clock's than those of a later look.
-  Result<Probe> probe_new(int fd) const;
+  // Looks without a round trip to a server, if there is one: for the identity, or at an object that the caller has just
+  // made, whose times may be another clock's than those of a later look.
+  Result<Probe> probe_known(int fd) const;
 
  private:
   ExternalTree() = default;

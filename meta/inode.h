@@ -41,10 +41,11 @@ struct Inode {
   Attributes attributes;  // as last seen outside
   Validator seen;         // the version that goes with them
   consistency::SteadyTime validated_at{};
-  uint64_t changes = 0;     // grows with each own change: a look at the outside that began before it is out of date
-  std::vector<Name> names;  // the latest first; empty for the root and for unlinked objects
-  uint64_t lookups = 0;     // references that the client holds
-  std::shared_ptr<UniqueFd> fd;  // O_PATH; of directories in use, and of open or unlinked files
+  uint64_t changes = 0;  // grows with each own change: a look at the outside that began before it is out of date
+  consistency::SteadyTime listed_at{};  // of a directory: the client may have a listing that began no earlier
+  std::vector<Name> names;              // the latest first; empty for the root and for unlinked objects
+  uint64_t lookups = 0;                 // references that the client holds
+  std::shared_ptr<UniqueFd> fd;         // O_PATH; of directories in use, and of open or unlinked files
   int opens = 0, writers = 0;
   bool unlinked = false;
   bool maybe_capable = true;  // may have a security.capability attribute

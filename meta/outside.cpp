@@ -36,7 +36,7 @@ Result<MetaServer::FdPtr> MetaServer::find_by_names(const InodePtr& inode, int d
     Result<UniqueFd> fd = consistency::ExternalTree::open_child((*parent)->get(), name.name.c_str(), O_PATH);
     if (!fd && !is_gone(fd.error())) return Failure(std::move(fd).error());
     if (!fd) continue;
-    const Result<consistency::Probe> probe = external_.probe_fd(fd->get());
+    const Result<consistency::Probe> probe = external_.probe_known(fd->get());
     if (!probe && !is_gone(probe.error())) return Failure(probe.error());
     if (!probe || !(probe->identity == inode->identity)) continue;
     auto found = std::make_shared<UniqueFd>(*std::move(fd));
@@ -252,7 +252,7 @@ Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view na
 void MetaServer::touched(const InodePtr& directory, std::string_view made) {
   if (!made.empty()) known_names_.made(directory->id, made);
   const std::lock_guard lock(directory->mutex);
-  directory->validated_at = {};
+  directory->validated_at = directory->listed_at = {};
   note_change(*directory);
 }
 

@@ -72,7 +72,7 @@ class MetaServer final : public MetaService {
   Status fsync(InodeId id) override;
   uint64_t flush_failures(InodeId id) override;
   Error last_flush_error(InodeId id) override;
-  Result<uint64_t> opendir(const Caller& caller, InodeId id) override;
+  Result<OpenDirectoryReply> opendir(const Caller& caller, InodeId id) override;
   Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) override;
   Status fsyncdir(uint64_t handle) override;
   void releasedir(uint64_t handle) override;
@@ -93,6 +93,7 @@ class MetaServer final : public MetaService {
 
  private:
   struct DirectoryHandle;
+  Status open_outside(DirectoryHandle& handle);
   using FdPtr = std::shared_ptr<UniqueFd>;
 
   // --- meta/ops/lookup.cpp

@@ -32,10 +32,12 @@ void list(fuse_req_t request, size_t size, off_t offset, fuse_file_info* info, b
 
 void opendir(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   MetaService& meta = session_of(request).meta;
-  const Result<uint64_t> handle = meta.opendir(caller_of(request, Groups::kAll), inode);
-  if (!handle) return reply_error(request, handle.error());
-  info->fh = *handle;
-  if (fuse_reply_open(request, info) == -ENOENT) meta.releasedir(*handle);
+  const Result<OpenDirectoryReply> reply = meta.opendir(caller_of(request, Groups::kAll), inode);
+  if (!reply) return reply_error(request, reply.error());
+  info->fh = reply->handle;
+  info->cache_readdir = 1;
+  info->keep_cache = reply->keep_listing ? 1 : 0;
+  if (fuse_reply_open(request, info) == -ENOENT) meta.releasedir(reply->handle);
 }
 
 void readdir(fuse_req_t request, fuse_ino_t, size_t size, off_t offset, fuse_file_info* info) {

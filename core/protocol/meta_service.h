@@ -38,6 +38,12 @@ struct OpenReply {
   bool keep_pages = false;
 };
 
+struct OpenDirectoryReply {
+  uint64_t handle = 0;
+  // A listing that the client has kept of an earlier open still counts.
+  bool keep_listing = false;
+};
+
 struct CreateReply {
   EntryReply entry;
   OpenReply open;
@@ -138,7 +144,7 @@ class MetaService {
   virtual Error last_flush_error(InodeId id) = 0;
 
   // --- directories
-  virtual Result<uint64_t> opendir(const Caller& caller, InodeId id) = 0;  // a handle
+  virtual Result<OpenDirectoryReply> opendir(const Caller& caller, InodeId id) = 0;  // a handle
   virtual Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) = 0;
   virtual Status fsyncdir(uint64_t handle) = 0;
   virtual void releasedir(uint64_t handle) = 0;

@@ -11,6 +11,7 @@ namespace forebay::meta {
 
 struct MetaServer::DirectoryHandle {
   InodePtr directory;
+  Caller caller;
   std::mutex mutex;
   UniqueFd fd;
   std::vector<char> buffer;
@@ -18,20 +19,39 @@ struct MetaServer::DirectoryHandle {
   uint64_t cookie = 0;        // where the entry at `begin` is
 };
 
-Result<uint64_t> MetaServer::opendir(const Caller& caller, InodeId id) {
+// A listing counts as long as any other answer of the outside; names that change here the client knows by itself. Files
+// that come with a listing want a new one.
+Result<OpenDirectoryReply> MetaServer::opendir(const Caller& caller, InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
   auto handle = std::make_shared<DirectoryHandle>();
   handle->directory = inode;
-  constexpr size_t kBufferBytes = 32 << 10;
-  handle->buffer.resize(kBufferBytes);
+  handle->caller = caller;
+  OpenDirectoryReply reply;
+  const auto now = std::chrono::steady_clock::now();
   {
-    const ActAs caller_rights(caller);
-    ASSIGN_OR_RETURN(handle->fd, consistency::ExternalTree::reopen(fd->get(), O_RDONLY | O_DIRECTORY));
+    const std::lock_guard lock(inode->mutex);
+    const bool known = inode->listed_at != consistency::SteadyTime{};
+    reply.keep_listing = known && now - inode->listed_at < freshness_.absence_valid_for();
+  }
+  if (config_.fetch.small_files_bytes > 0) reply.keep_listing = false;
+  if (!reply.keep_listing) {
+    RETURN_IF_ERROR(open_outside(*handle));
+    const std::lock_guard lock(inode->mutex);
+    inode->listed_at = now;
   }
   const std::lock_guard lock(handles_mutex_);
-  handles_[next_handle_] = handle;
-  return next_handle_++;
+  reply.handle = next_handle_++;
+  handles_[reply.handle] = handle;
+  return reply;
+}
+
+Status MetaServer::open_outside(DirectoryHandle& handle) {
+  ASSIGN_OR_RETURN(const FdPtr fd, path_fd(handle.directory));
+  constexpr size_t kBufferBytes = 32 << 10;
+  handle.buffer.resize(kBufferBytes);
+  const ActAs caller_rights(handle.caller);
+  ASSIGN_OR_RETURN(handle.fd, consistency::ExternalTree::reopen(fd->get(), O_RDONLY | O_DIRECTORY));
+  return {};
 }
 
 Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attributes, const DirectorySink& sink) {
@@ -43,6 +63,7 @@ Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attribute
     handle = it->second;
   }
   const std::lock_guard lock(handle->mutex);
+  if (!handle->fd) RETURN_IF_ERROR(open_outside(*handle));
   const int fd = handle->fd.get();
   if (cookie != handle->cookie || cookie == 0) {  // 0: rewinddir() sees what is new
     if (::lseek(fd, static_cast<off_t>(cookie), SEEK_SET) < 0) return fail_errno();
@@ -92,6 +113,8 @@ Status MetaServer::fsyncdir(uint64_t number) {
     if (it == handles_.end()) return fail(EBADF);
     handle = it->second;
   }
+  const std::lock_guard lock(handle->mutex);
+  if (!handle->fd) RETURN_IF_ERROR(open_outside(*handle));
   return ::fsync(handle->fd.get()) == 0 ? Status{} : Status(fail_errno());
 }
 

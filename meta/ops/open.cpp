@@ -124,7 +124,7 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
     reply.open = *opened;
     return reply;
   }
-  ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_new(fd.get()));
+  ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_known(fd.get()));
   ASSIGN_OR_RETURN(reply.entry, enter(parent, name, probe));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(reply.entry.id));
   {

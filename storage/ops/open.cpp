@@ -37,7 +37,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
       if (file->exists()) log_difference(request.id, file->version(), request.version);
       RETURN_IF_ERROR(file->reset(request.version));
       was_reset = file->exists();
-      // A later look may show other times (ExternalTree::probe_new). As long as it is empty outside, that is no
+      // A later look may show other times (ExternalTree::probe_known). As long as it is empty outside, that is no
       // conflict.
       if (request.created) RETURN_IF_ERROR(file->expect(Expectation::kTimes));
     } else if (!same && ours && !file->dirty()) {

@@ -87,15 +87,15 @@ def measure_drain(outside, cache, size):
     return direct, drained
 
 
-def measure_cold(outside, cache, size):
-    with works.big_file(outside.backing, "cold", size):
+def measure_cold(outside, cache, size, number):
+    with works.big_file(outside.backing, f"cold{number}", size) as path:
         works.drop_caches()
-        direct = works.read_all(outside.path / "cold")
+        direct = works.read_all(outside.path / path.name)
         works.drop_caches()
-        read = works.read_all(cache.path / "cold")
-    with works.big_file(outside.backing, "first", size):
+        read = works.read_all(cache.path / path.name)
+    with works.big_file(outside.backing, f"first{number}", size) as path:
         works.drop_caches()
-        first = works.first_byte_ms(cache.path / "first")
+        first = works.first_byte_ms(cache.path / path.name)
     return direct, read, first
 
 
@@ -112,7 +112,7 @@ def measure_misses(root, options):
         for number in range(options.rounds):
             direct, mounted = {}, {}
             direct["cold sequential read"], mounted["cold sequential read"], mounted["cold first byte"] = measure_cold(
-                outside, cache, options.size)
+                outside, cache, options.size, number)
             direct["drain"], mounted["drain"] = measure_drain(outside, cache, options.size)
             direct["create by 8 threads"] = works.create_parallel(make(outside.path, f"d{number}"), 1000, 8)
             mounted["create by 8 threads"] = works.create_parallel(make(cache.path, f"m{number}"), 1000, 8)
@@ -171,6 +171,9 @@ def print_table(title, reference, table):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--dir", default="/var/tmp", help="where to work: the file system that is measured")
+    parser.add_argument("--filesystem", choices=["ext4", "xfs"],
+                        help="measure a new one, in an image below --dir: what was deleted in one slows it down")
+    parser.add_argument("--image", type=int, default=32, metavar="GIB", help="size of the new file system (32, sparse)")
     parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="of the large files (1024)")
     parser.add_argument("--files", type=int, default=10_000, help="in directories of many files (10000)")
     parser.add_argument("--seconds", type=int, default=2, help="of each random access run (2)")
@@ -196,6 +199,8 @@ def main():
             continue
         with contextlib.ExitStack() as stack:
             root = stack.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-", dir=options.dir))
+            if options.filesystem is not None:
+                root = stack.enter_context(sides.new_filesystem(root, options.filesystem, options.image))
             table = summarize(rows, measure(root, options))
         results[title], references[title] = table, reference
         if not options.json:

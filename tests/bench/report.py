@@ -34,17 +34,32 @@ def package_version(name):
     return first_line("dpkg-query", "-W", "-f", "${Version}", name)
 
 
-def machine(directory, status, with_rivals):
+def filesystem(options):
+    if options.filesystem is not None:
+        return f"{options.filesystem}, new, on a loop device over " + first_line("findmnt", "-no", "FSTYPE", "-T",
+                                                                                  options.dir)
+    return first_line("findmnt", "-no", "FSTYPE,SOURCE", "-T", options.dir)
+
+
+def idle():
+    """What a processor does that waits: of a request over FUSE that is the larger part."""
+    governor = first_line("cat", "/sys/devices/system/cpu/cpuidle/current_governor") or "unknown"
+    poll = pathlib.Path("/sys/module/haltpoll/parameters/guest_halt_poll_ns")
+    return f"{governor}, guest_halt_poll_ns {poll.read_text().strip()}" if poll.exists() else governor
+
+
+def machine(options, status):
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30)
     return [
         ("date", datetime.date.today().isoformat()),
         ("processor", f"{os.cpu_count()} x {processor()}"),
         ("memory", f"{memory:.0f} GiB"),
         ("kernel", platform.release()),
-        ("file system", first_line("findmnt", "-no", "FSTYPE,SOURCE", "-T", str(directory))),
+        ("idle processors", idle()),
+        ("file system", filesystem(options)),
         ("libfuse", libfuse()),
         ("fio", first_line("fio", "--version")),
-        *((name, package_version(package)) for name, package in rivals.PACKAGES.items() if with_rivals),
+        *((name, package_version(package)) for name, package in rivals.PACKAGES.items() if options.rivals),
         ("forebay", f"{status['version']}, commit {first_line('git', '-C', str(sides.ROOT), 'rev-parse', '--short', 'HEAD')}"),
         ("passthrough", status["passthrough"]),
         ("io_uring", status["io_uring"]),
@@ -142,5 +157,5 @@ def write(results, options, status, command):
     for title, (reference, table) in results.items():
         lines += ["", f"## {title[0].upper()}{title[1:]}", "", *table_of(reference, table), *rivals_of(table)]
     lines += ["", "## The machine", "", "| | |", "| --- | --- |"]
-    lines += [f"| {name} | {value} |" for name, value in machine(options.dir, status, options.rivals)]
+    lines += [f"| {name} | {value} |" for name, value in machine(options, status)]
     (TARGET / "performance.md").write_text("\n".join(lines) + "\n")

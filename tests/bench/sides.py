@@ -1,5 +1,6 @@
 """What is measured against each other: directories of a bare file system, of a slow one, and of a mounted cache."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -29,6 +30,21 @@ class Bare:
 
     def __exit__(self, *_):
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def new_filesystem(root, kind, size_gib):
+    """A directory on a new file system in a sparse image."""
+    image, directory = os.path.join(root, "image"), os.path.join(root, "disk")
+    with open(image, "wb") as file:
+        file.truncate(size_gib << 30)
+    run(f"mkfs.{kind}", "-q", image)
+    os.mkdir(directory)
+    run("mount", "-o", "loop", image, directory)
+    try:
+        yield directory
+    finally:
+        run("umount", directory)
 
 
 class SlowOutside:

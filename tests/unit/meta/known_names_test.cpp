@@ -168,10 +168,10 @@ TEST_F(KnownNamesOfServer, TheFileThatAConflictMakesIsKnown) {
 }
 
 TEST_F(KnownNamesOfServer, WhatAListingShowsIsFound) {
-  const Result<uint64_t> handle = meta().opendir(root(), kRootInode);
-  ASSERT_TRUE(handle);
-  ASSERT_TRUE(meta().readdir(*handle, 0, false, [](const DirectoryEntry&) { return true; }));
-  meta().releasedir(*handle);
+  const Result<OpenDirectoryReply> opened = meta().opendir(root(), kRootInode);
+  ASSERT_TRUE(opened);
+  ASSERT_TRUE(meta().readdir(opened->handle, 0, false, [](const DirectoryEntry&) { return true; }));
+  meta().releasedir(opened->handle);
   EXPECT_NE(lookup("foreign").id, 0u);
 }
 

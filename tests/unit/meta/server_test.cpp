@@ -214,7 +214,7 @@ TEST_F(MetaServerTest, AListingShowsTheOutside) {
     test::write_file(outside(name), "");
     expected.insert(name);
   }
-  const uint64_t handle = meta().opendir(root(), kRootInode).value();
+  const uint64_t handle = meta().opendir(root(), kRootInode).value().handle;
   std::set<std::string> found;
   // As the kernel asks: a few at a time, each time from where it stopped.
   uint64_t cookie = 0;

@@ -60,7 +60,7 @@ class FakeMeta final : public MetaService {
   Status fsync(InodeId) override { return no(); }
   uint64_t flush_failures(InodeId) override { return 0; }
   Error last_flush_error(InodeId) override { return {0, {}}; }
-  Result<uint64_t> opendir(const Caller&, InodeId) override { return no(); }
+  Result<OpenDirectoryReply> opendir(const Caller&, InodeId) override { return no(); }
   Status readdir(uint64_t, uint64_t, bool, const DirectorySink&) override { return no(); }
   Status fsyncdir(uint64_t) override { return no(); }
   void releasedir(uint64_t) override {}
