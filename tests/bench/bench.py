@@ -76,6 +76,10 @@ def measure_hits(root, options):
     return rounds
 
 
+def measure_hits_alone(root, options):
+    return measure_hits(root, argparse.Namespace(**vars(options) | {"rivals": False}))
+
+
 def measure_drain(outside, cache, size):
     direct = works.write_all(outside.path / "direct", size, True)
     works.write_all(cache.path / "written", size, False)
@@ -171,8 +175,9 @@ def print_table(title, reference, table):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--dir", default="/var/tmp", help="where to work: the file system that is measured")
-    parser.add_argument("--filesystem", choices=["ext4", "xfs"],
-                        help="measure a new one, in an image below --dir: what was deleted in one slows it down")
+    parser.add_argument("--filesystem", choices=["ext4", "xfs"], action="append", default=[],
+                        help="measure a new one, in an image below --dir: what was deleted in one slows it down; given "
+                        "again, hits on that as well")
     parser.add_argument("--image", type=int, default=32, metavar="GIB", help="size of the new file system (32, sparse)")
     parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="of the large files (1024)")
     parser.add_argument("--files", type=int, default=10_000, help="in directories of many files (10000)")
@@ -190,17 +195,20 @@ def parse(arguments):
 def main():
     options = parse(sys.argv[1:])
     sides.Cache.common += options.set
-    parts = [("hits", "bare", HITS, measure_hits), ("misses, 1 ms, 200 MB/s", "outside", MISSES, measure_misses)]
+    first = options.filesystem[0] if options.filesystem else None
+    parts = [(f"hits, {first}" if first else "hits", "bare", HITS, measure_hits, first)]
+    parts += [(f"hits, {other}", "bare", HITS, measure_hits_alone, other) for other in options.filesystem[1:]]
+    parts.append(("misses, 1 ms, 200 MB/s", "outside", MISSES, measure_misses, first))
     if options.many > 0:
-        parts.append((f"many: {options.many:,} files", "", SCALE, measure_scale))
+        parts.append((f"many: {options.many:,} files", "", SCALE, measure_scale, first))
     results, references = {}, {}
-    for title, reference, rows, measure in parts:
+    for title, reference, rows, measure, filesystem in parts:
         if options.only is not None and not title.startswith(options.only):
             continue
         with contextlib.ExitStack() as stack:
             root = stack.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-", dir=options.dir))
-            if options.filesystem is not None:
-                root = stack.enter_context(sides.new_filesystem(root, options.filesystem, options.image))
+            if filesystem is not None:
+                root = stack.enter_context(sides.new_filesystem(root, filesystem, options.image))
             table = summarize(rows, measure(root, options))
         results[title], references[title] = table, reference
         if not options.json:

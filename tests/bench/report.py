@@ -35,8 +35,8 @@ def package_version(name):
 
 
 def filesystem(options):
-    if options.filesystem is not None:
-        return f"{options.filesystem}, new, on a loop device over " + first_line("findmnt", "-no", "FSTYPE", "-T",
+    if options.filesystem:
+        return f"{' and '.join(options.filesystem)}, new, on a loop device over " + first_line("findmnt", "-no", "FSTYPE", "-T",
                                                                                   options.dir)
     return first_line("findmnt", "-no", "FSTYPE,SOURCE", "-T", options.dir)
 
@@ -118,13 +118,14 @@ def draw(results, path):
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    colors = dict(zip(results, ["#3b7dd8", "#8fb8ea", "#4aa564"] if sum(title.startswith("hits") for title in results) > 1
+                      else ["#3b7dd8", "#4aa564"]))
     markers = ["o", "^", "s", "v"]
     others = {}  # what else was measured, and its mark
     rows = [(title, entry) for title, (_, table) in results.items() for entry in table if not entry["alone"]]
     figure, axes = pyplot.subplots(figsize=(9, 0.38 * len(rows) + 1.2))
     for place, (title, entry) in enumerate(reversed(rows)):
-        color = "#3b7dd8" if title.startswith("hits") else "#4aa564"
-        axes.barh(place, entry["ratio"], color=color, height=0.7)
+        axes.barh(place, entry["ratio"], color=colors[title], height=0.7)
         for side, ratio in entry["ratios"].items():
             if side == "forebay":
                 continue
@@ -138,7 +139,7 @@ def draw(results, path):
     axes.set_xscale("log")
     axes.axvline(1, color="grey", linewidth=0.8)
     axes.set_xlabel("speed against the reference, median of the rounds (black: at least)")
-    names = {title: "#3b7dd8" if title.startswith("hits") else "#4aa564" for title, _ in rows}
+    names = {title: colors[title] for title, _ in rows}
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=color) for color in names.values()]
     handles += [axes.plot([], [], marker, color="black", markersize=5, linestyle="none")[0] for marker in others.values()]
     axes.legend(handles, [f"{title}: against {results[title][0]}" for title in names] + list(others), fontsize=8,
