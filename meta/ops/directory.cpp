@@ -12,6 +12,7 @@ namespace forebay::meta {
 struct MetaServer::DirectoryHandle {
   InodePtr directory;
   Caller caller;
+  FdPtr path;  // O_PATH
   std::mutex mutex;
   UniqueFd fd;
   std::vector<char> buffer;
@@ -26,6 +27,7 @@ Result<OpenDirectoryReply> MetaServer::opendir(const Caller& caller, InodeId id)
   auto handle = std::make_shared<DirectoryHandle>();
   handle->directory = inode;
   handle->caller = caller;
+  ASSIGN_OR_RETURN(handle->path, path_fd(inode));
   OpenDirectoryReply reply;
   const auto now = std::chrono::steady_clock::now();
   {
@@ -35,7 +37,8 @@ Result<OpenDirectoryReply> MetaServer::opendir(const Caller& caller, InodeId id)
   }
   if (config_.fetch.small_files_bytes > 0) reply.keep_listing = false;
   if (!reply.keep_listing) {
-    RETURN_IF_ERROR(open_outside(*handle));
+    const ActAs caller_rights(caller);
+    ASSIGN_OR_RETURN(handle->fd, consistency::ExternalTree::reopen(handle->path->get(), O_RDONLY | O_DIRECTORY));
     const std::lock_guard lock(inode->mutex);
     inode->listed_at = now;
   }
@@ -45,12 +48,17 @@ Result<OpenDirectoryReply> MetaServer::opendir(const Caller& caller, InodeId id)
   return reply;
 }
 
+// For a client that has lost the listing that it should have kept. It was allowed to open the directory, which counts
+// whatever happened to the rights since; so we open it, or, where root has none, the caller.
 Status MetaServer::open_outside(DirectoryHandle& handle) {
-  ASSIGN_OR_RETURN(const FdPtr fd, path_fd(handle.directory));
-  constexpr size_t kBufferBytes = 32 << 10;
-  handle.buffer.resize(kBufferBytes);
-  const ActAs caller_rights(handle.caller);
-  ASSIGN_OR_RETURN(handle.fd, consistency::ExternalTree::reopen(fd->get(), O_RDONLY | O_DIRECTORY));
+  if (handle.fd) return {};
+  Result<UniqueFd> fd = consistency::ExternalTree::reopen(handle.path->get(), O_RDONLY | O_DIRECTORY);
+  if (!fd) {
+    const ActAs caller_rights(handle.caller);
+    fd = consistency::ExternalTree::reopen(handle.path->get(), O_RDONLY | O_DIRECTORY);
+  }
+  if (!fd) return Failure(std::move(fd).error());
+  handle.fd = *std::move(fd);
   return {};
 }
 
@@ -63,7 +71,7 @@ Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attribute
     handle = it->second;
   }
   const std::lock_guard lock(handle->mutex);
-  if (!handle->fd) RETURN_IF_ERROR(open_outside(*handle));
+  RETURN_IF_ERROR(open_outside(*handle));
   const int fd = handle->fd.get();
   if (cookie != handle->cookie || cookie == 0) {  // 0: rewinddir() sees what is new
     if (::lseek(fd, static_cast<off_t>(cookie), SEEK_SET) < 0) return fail_errno();
@@ -72,6 +80,8 @@ Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attribute
   }
   while (true) {
     if (handle->begin == handle->end) {
+      constexpr size_t kBufferBytes = 32 << 10;
+      handle->buffer.resize(kBufferBytes);
       const ssize_t bytes = ::getdents64(fd, handle->buffer.data(), handle->buffer.size());
       if (bytes < 0) return fail_errno();
       if (bytes == 0) return {};
@@ -114,7 +124,7 @@ Status MetaServer::fsyncdir(uint64_t number) {
     handle = it->second;
   }
   const std::lock_guard lock(handle->mutex);
-  if (!handle->fd) RETURN_IF_ERROR(open_outside(*handle));
+  RETURN_IF_ERROR(open_outside(*handle));
   return ::fsync(handle->fd.get()) == 0 ? Status{} : Status(fail_errno());
 }
 

@@ -175,6 +175,24 @@ TEST_F(KnownNamesOfServer, WhatAListingShowsIsFound) {
   EXPECT_NE(lookup("foreign").id, 0u);
 }
 
+// A kept listing that the client has lost after all: whoever has opened the directory may read it.
+TEST_F(KnownNamesOfServer, AnOpenDirectoryIsListedWhateverHappensToItsRights) {
+  Caller user;
+  user.uid = user.gid = 65534;
+  ASSERT_TRUE(meta().mkdir(root(), kRootInode, "directory", 0755));
+  const InodeId id = lookup("directory").id;
+  create("file", "", id);
+  meta().releasedir(meta().opendir(user, id).value().handle);
+  const Result<OpenDirectoryReply> opened = meta().opendir(user, id);
+  ASSERT_TRUE(opened);
+  EXPECT_TRUE(opened->keep_listing);
+  ASSERT_EQ(::chmod(outside("directory").c_str(), 0700), 0);
+  size_t names = 0;
+  EXPECT_TRUE(meta().readdir(opened->handle, 0, false, [&](const DirectoryEntry&) { return ++names > 0; }));
+  EXPECT_EQ(names, 3u);  // with . and ..
+  meta().releasedir(opened->handle);
+}
+
 // What is there after all is opened, not made over.
 TEST_F(KnownNamesOfServer, ACreateFindsWhatTheOutsideMade) {
   test::write_file(outside("foreign"), "theirs");
