@@ -14,7 +14,7 @@ class FreshnessPolicy {
   explicit FreshnessPolicy(const Config::Consistency& config)
       : validate_(config.validate),
         ttl_(config.validate == Validate::kTtl ? config.attr_ttl : kNoTime),
-        absence_ttl_(config.validate == Validate::kAlways ? kNoTime : config.attr_ttl) {}
+        names_ttl_(config.validate == Validate::kAlways ? kNoTime : config.attr_ttl) {}
 
   // Whether what was seen at `validated_at` must be looked at again now. An unseen object has SteadyTime{}.
   bool due(SteadyTime validated_at, SteadyTime now) const {
@@ -38,15 +38,15 @@ class FreshnessPolicy {
     return std::chrono::ceil<std::chrono::milliseconds>(ttl_ - (now - validated_at));
   }
 
-  // For how long it counts that there is no such name.
-  std::chrono::milliseconds absence_valid_for() const { return absence_ttl_; }
+  // For how long it counts which names there are, and that there is none.
+  std::chrono::milliseconds names_valid_for() const { return names_ttl_; }
 
  private:
   static constexpr std::chrono::milliseconds kNoTime{0};
   static constexpr std::chrono::milliseconds kForEver{std::chrono::hours(24)};
 
   Validate validate_;
-  std::chrono::milliseconds ttl_, absence_ttl_;
+  std::chrono::milliseconds ttl_, names_ttl_;
 };
 
 }  // namespace forebay::consistency

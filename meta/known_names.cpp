@@ -16,7 +16,7 @@ namespace forebay::meta {
 namespace {
 
 constexpr size_t kMostDirectories = 64;
-constexpr size_t kMostListed = 8192;  // of one directory
+constexpr size_t kMostKnown = 8192;  // of one directory
 constexpr size_t kLongestName = 128;
 constexpr uint64_t kNamesPerTrip = 64;   // of a listing: few, for those outsides that look at each name
 constexpr uint64_t kTooLarge = 1 << 20;  // files to make before a directory is tried again
@@ -44,7 +44,7 @@ std::optional<std::unordered_set<uint64_t>> names_in(int directory_fd) {
   if (!fd) return std::nullopt;
   std::unordered_set<uint64_t> names;
   alignas(dirent64) std::array<char, 32 << 10> buffer;
-  while (names.size() <= kMostListed) {
+  while (names.size() <= kMostKnown) {
     const ssize_t bytes = ::getdents64(fd->get(), buffer.data(), buffer.size());
     if (bytes < 0) return std::nullopt;
     if (bytes == 0) return names;
@@ -91,15 +91,19 @@ void KnownNames::made(InodeId directory, std::string_view name) {
   if (directories_.size() >= kMostDirectories && !directories_.contains(directory)) make_room();
   Directory& known = directories_[directory];
   ++known.made;
-  if (known.listing || is_fresh(known)) known.names.insert(hash_of(name));
+  note(known, name);
 }
 
 void KnownNames::seen(InodeId directory, std::string_view name) {
   if (ttl_ == ttl_.zero()) return;
   const std::lock_guard lock(mutex_);
-  if (const auto known = directories_.find(directory); known != directories_.end()) {
-    known->second.names.insert(hash_of(name));
-  }
+  if (const auto known = directories_.find(directory); known != directories_.end()) note(known->second, name);
+}
+
+void KnownNames::note(Directory& known, std::string_view name) {
+  if (!known.listing && !is_fresh(known)) return;
+  known.names.insert(hash_of(name));
+  if (!known.listing && known.names.size() > kMostKnown) known = {.worth = kTooLarge};
 }
 
 bool KnownNames::is_fresh(const Directory& directory) const {

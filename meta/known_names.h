@@ -52,6 +52,7 @@ class KnownNames {
 
   // The caller holds mutex_.
   bool is_fresh(const Directory& directory) const;
+  void note(Directory& known, std::string_view name);
   void make_room();
 
   const std::chrono::milliseconds ttl_;

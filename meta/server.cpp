@@ -18,7 +18,7 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
       storage_(storage),
       freshness_(config.consistency),
       inodes_(*store_, external),
-      known_names_(freshness_.absence_valid_for()),
+      known_names_(freshness_.names_valid_for()),
       evictor_(eviction_actions(), [this] { return watermarks(); }),
       scheduler_([this](InodeId id) -> Status {
         ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));

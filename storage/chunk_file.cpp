@@ -159,7 +159,7 @@ Status ChunkFile::create(const Identity& external) {
     records.push_back(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_)));
   }
   if (!head_.replace(fd.get(), records)) {
-    RETURN_IF_ERROR(log_.create(path_ + ".map"));
+    RETURN_IF_ERROR(open_log());
     RETURN_IF_ERROR(log_.append(records));
   }
   fd_ = std::move(fd);

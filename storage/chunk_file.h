@@ -179,6 +179,8 @@ class ChunkFile {
   void apply(const Record& record, bool trusted);
   // `synced`: all of it is on disk.
   std::vector<Record> snapshot(bool synced) const;
+  // From here on records go into a file.
+  Status open_log();
   // Instead of all records until now: the state, which is on disk.
   Status write_log_anew();
   // The same for a clean file, of which nothing needs to be on disk. Where it is short enough, and for its size alone.

@@ -148,7 +148,7 @@ Status ChunkFile::log(std::span<const Record> records) {
   if (!exists()) return {};
   if (!log_.is_open()) {
     if (head_.append(fd_.get(), records)) return {};
-    RETURN_IF_ERROR(log_.create(path_ + ".map"));
+    RETURN_IF_ERROR(open_log());
   }
   if (log_.bloated(present_.count() + dirty_.count() + flushing_.count())) {
     // The rewritten log says that all of it is on disk, so it must be.
@@ -158,11 +158,16 @@ Status ChunkFile::log(std::span<const Record> records) {
   return log_.append(records);
 }
 
+Status ChunkFile::open_log() {
+  directory_synced_ = false;  // what a sync puts there must be found by its name
+  return log_.create(path_ + ".map");
+}
+
 Status ChunkFile::write_log_anew() {
   const std::vector<Record> records = snapshot(true);
   if (!log_.is_open()) {
     if (head_.replace(fd_.get(), records)) return {};
-    RETURN_IF_ERROR(log_.create(path_ + ".map"));
+    RETURN_IF_ERROR(open_log());
   }
   return log_.rewrite(records);
 }

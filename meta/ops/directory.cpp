@@ -33,7 +33,7 @@ Result<OpenDirectoryReply> MetaServer::opendir(const Caller& caller, InodeId id)
   {
     const std::lock_guard lock(inode->mutex);
     const bool known = inode->listed_at != consistency::SteadyTime{};
-    reply.keep_listing = known && now - inode->listed_at < freshness_.absence_valid_for();
+    reply.keep_listing = known && now - inode->listed_at < freshness_.names_valid_for();
   }
   if (config_.fetch.small_files_bytes > 0) reply.keep_listing = false;
   if (!reply.keep_listing) {

@@ -13,7 +13,7 @@ Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::str
   if (known_names_.lacks(parent_id, directory->get(), name, &none.valid_for)) return none;
   Result<EntryReply> found = look_up(parent, directory, name);
   if (found || found.error().code != ENOENT) return found;
-  none.valid_for = freshness_.absence_valid_for();
+  none.valid_for = freshness_.names_valid_for();
   return none;
 }
 

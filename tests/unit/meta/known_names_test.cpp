@@ -104,6 +104,20 @@ TEST_F(KnownNamesTest, ALargeDirectoryIsNotKept) {
   EXPECT_FALSE(lacks(names, "new")) << "nor tried again soon";
 }
 
+TEST_F(KnownNamesTest, ADirectoryThatGrowsLargeIsForgotten) {
+  constexpr int kMany = 8300;
+  for (const bool by_us : {true, false}) {
+    KnownNames names(kLong);
+    make_enough(names);
+    EXPECT_TRUE(lacks(names, "new"));
+    for (int i = 0; i < kMany; ++i) {
+      const std::string name = "f" + std::to_string(i);
+      by_us ? names.made(kDirectory, name) : names.seen(kDirectory, name);
+    }
+    EXPECT_FALSE(lacks(names, "new"));
+  }
+}
+
 TEST_F(KnownNamesTest, ADirectoryThatCannotBeReadIsLeftAlone) {
   KnownNames names(kLong);
   make_enough(names);
