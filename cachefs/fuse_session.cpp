@@ -1,17 +1,25 @@
 #include "cachefs/fuse_session.h"
 
+#include <fcntl.h>
 #include <fuse_log.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <string>
-#include <vector>
+#include <thread>
 
 #include "core/log.h"
+#include "core/unique_fd.h"
 
 namespace forebay::cachefs {
 namespace {
+
+// As many as there can be open files.
+constexpr size_t kMostRevocations = 1 << 20;
 
 std::string last_fuse_message;  // written before any thread is started
 
@@ -53,6 +61,11 @@ std::string mount_options(const MountOptions& options) {
 
 }  // namespace
 
+FuseSession::FuseSession(fuse_session* fuse, Session& session)
+    : fuse_(fuse),
+      session_(session),
+      revocations_([this](Revocation revocation) { revoke(revocation); }, kMostRevocations) {}
+
 Result<std::unique_ptr<FuseSession>> FuseSession::mount(Session& session) {
   fuse_set_log_func(take_fuse_log);
   const std::string list = mount_options(session.options);
@@ -61,7 +74,7 @@ Result<std::unique_ptr<FuseSession>> FuseSession::mount(Session& session) {
   fuse_session* fuse = fuse_session_new(&args, &operations(), sizeof(fuse_lowlevel_ops), &session);
   fuse_opt_free_args(&args);
   if (fuse == nullptr) return fail(EINVAL, "mount options {}: {}", list, last_fuse_message);
-  std::unique_ptr<FuseSession> mounted(new FuseSession(fuse, session.ring));
+  std::unique_ptr<FuseSession> mounted(new FuseSession(fuse, session));
   if (fuse_set_signal_handlers(fuse) != 0) return fail(EIO, "signal handlers: {}", last_fuse_message);
   session.ring.prepare();
   if (fuse_session_mount(fuse, session.options.mountpoint.c_str()) != 0) {
@@ -73,34 +86,77 @@ Result<std::unique_ptr<FuseSession>> FuseSession::mount(Session& session) {
 }
 
 FuseSession::~FuseSession() {
-  fuse_session_unmount(session_);
-  fuse_remove_signal_handlers(session_);
-  fuse_session_destroy(session_);
+  fuse_session_unmount(fuse_);
+  fuse_remove_signal_handlers(fuse_);
+  fuse_session_destroy(fuse_);
 }
 
 Status FuseSession::serve(uint32_t threads, const std::function<void()>& ready) {
+  revocations_.start(1);
   ready();
+  const Status served = serve_requests(threads);
+  end_revocations();
+  session_.ring.end();
+  return served;
+}
+
+Status FuseSession::serve_requests(uint32_t threads) {
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 12)
   fuse_loop_config* config = fuse_loop_cfg_create();
   fuse_loop_cfg_set_clone_fd(config, 0);
   fuse_loop_cfg_set_max_threads(config, threads);
   // Threads are kept: starting one for each burst of requests costs more than a sleeping one.
   fuse_loop_cfg_set_idle_threads(config, threads);
-  const int ended = fuse_session_loop_mt(session_, config);
+  const int ended = fuse_session_loop_mt(fuse_, config);
   fuse_loop_cfg_destroy(config);
 #else
   fuse_loop_config config = {0, threads};
-  const int ended = fuse_session_loop_mt(session_, &config);
+  const int ended = fuse_session_loop_mt(fuse_, &config);
 #endif
-  ring_.end();
   // Positive: a signal, which is an orderly end.
   if (ended < 0) return fail(-ended, "the connection to the kernel");
   return {};
 }
 
-void FuseSession::forget_attributes(InodeId id) {
-  constexpr off_t kNoPages = -1;  // to take pages away, the kernel would wait for those that are being read
-  (void)fuse_lowlevel_notify_inval_inode(session_, id, kNoPages, 0);  // ENOENT: it knows nothing of it
+void FuseSession::revoke_pages(InodeId id, uint64_t generation) {
+  revocations_.push({id, generation, std::chrono::steady_clock::now()});
+}
+
+// The kernel waits for pages that are being read or written back, and for an unmount: so not in a thread that serves
+// requests. Neither can it be killed then, nor the mount with it; so it does not come to that while the outside lets a
+// read wait.
+void FuseSession::revoke(Revocation revocation) {
+  constexpr off_t kNoPages = -1;
+  constexpr off_t kWholeFile = 0;
+  constexpr std::chrono::milliseconds kTurn{10};
+  // ENOENT: the kernel knows nothing of it.
+  if (revocation.turns++ == 0) (void)fuse_lowlevel_notify_inval_inode(fuse_, revocation.id, kNoPages, 0);
+  if (!session_.storage.await_reads(revocation.id, revocation.began, kTurn)) return revocations_.push(revocation);
+  (void)fuse_lowlevel_notify_inval_inode(fuse_, revocation.id, kWholeFile, 0);
+  session_.meta.pages_revoked(revocation.id, revocation.generation);
+}
+
+// The one under way may wait for a page whose read nobody has taken yet; so requests are served until it is through.
+void FuseSession::end_revocations() {
+  const UniqueFd over(::eventfd(0, EFD_CLOEXEC));
+  std::thread ending([&] {
+    revocations_.stop();
+    ::eventfd_write(over.get(), 1);
+  });
+  fuse_session_reset(fuse_);
+  const int device = fuse_session_fd(fuse_);
+  ::fcntl(device, F_SETFL, ::fcntl(device, F_GETFL) | O_NONBLOCK);  // a request may be taken back after poll(2)
+  fuse_buf request = {};
+  pollfd watched[] = {{over.get(), POLLIN, 0}, {device, POLLIN, 0}};
+  for (;;) {
+    const int events = ::poll(watched, std::size(watched), -1);
+    if (events > 0 && watched[0].revents != 0) break;
+    if ((watched[1].revents & POLLERR) != 0) watched[1].fd = -1;  // unmounted: the kernel waits for nobody any more
+    if (events <= 0 || (watched[1].revents & POLLIN) == 0) continue;
+    if (fuse_session_receive_buf(fuse_, &request) > 0) fuse_session_process_buf(fuse_, &request);
+  }
+  ending.join();
+  std::free(request.mem);
 }
 
 }  // namespace forebay::cachefs

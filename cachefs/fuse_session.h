@@ -1,10 +1,12 @@
 // FuseSession: the kernel's side of a mount.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "cachefs/session.h"
 #include "core/result.h"
+#include "core/work_queue.h"
 
 namespace forebay::cachefs {
 
@@ -19,15 +21,26 @@ class FuseSession {
   // `ready` is called before the first request.
   Status serve(uint32_t threads, const std::function<void()>& ready);
 
-  // The kernel asks for the attributes when it needs them next; if the mtime is another then, it drops its pages. Does
-  // not wait for anything. Thread safe.
-  void forget_attributes(InodeId id);
+  // The kernel asks for the inode's attributes from now on, and drops its pages of it; then the metadata server hears
+  // of it. Does not wait for that. Thread safe.
+  void revoke_pages(InodeId id, uint64_t generation);
 
  private:
-  FuseSession(fuse_session* session, RingTransport& ring) : session_(session), ring_(ring) {}
+  struct Revocation {
+    InodeId id;
+    uint64_t generation;
+    std::chrono::steady_clock::time_point began;
+    uint64_t turns = 0;
+  };
 
-  fuse_session* session_;
-  RingTransport& ring_;
+  FuseSession(fuse_session* fuse, Session& session);
+  Status serve_requests(uint32_t threads);
+  void revoke(Revocation revocation);
+  void end_revocations();
+
+  fuse_session* const fuse_;
+  Session& session_;
+  WorkQueue<Revocation> revocations_;
 };
 
 }  // namespace forebay::cachefs

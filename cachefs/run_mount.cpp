@@ -94,9 +94,9 @@ Status run_mount(const MountOptions& options, const std::function<void()>& ready
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<FuseSession> fuse, FuseSession::mount(session));
     log(Module::kCachefs).info("{} is mounted on {}, cache {}", options.external, options.mountpoint, cache);
-    meta.on_outside_change([&fuse](InodeId id) { fuse->forget_attributes(id); });
+    meta.on_replaced([&fuse](InodeId id, uint64_t generation) { fuse->revoke_pages(id, generation); });
     served = fuse->serve(options.config.fuse.threads, ready);
-    meta.on_outside_change({});
+    meta.on_replaced({});
   }
   // The kernel has given back everything; what is dirty goes out now.
   const Status stopped = meta.stop(session.discard ? meta::MetaServer::End::kDiscard : meta::MetaServer::End::kFlush);

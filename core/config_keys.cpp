@@ -191,7 +191,8 @@ std::vector<ConfigKey> make_table() {
        [](Config& c, std::string_view v) { return set_choice(c.consistency.validate, v, kValidates); },
        [](const Config& c) { return choice_text(c.consistency.validate, kValidates); }},
       {"consistency.attr_ttl", KeyType::kDuration, "duration",
-       "With consistency.validate ttl: how long an answer of the external file system counts.",
+       "How long an answer of the external file system counts (ttl), and how often open files are looked at (ttl and "
+       "always).",
        [](Config& c, std::string_view v) { return set_duration(c.consistency.attr_ttl, v); },
        [](const Config& c) { return duration_text(c.consistency.attr_ttl); }},
       {"consistency.conflict", KeyType::kChoice, "keep-both | cache-wins | external-wins",

@@ -94,6 +94,7 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
     inode->flushing = false;
     inode->mtime0 = done->version;
     inode->outdated = false;
+    inode->revoking = 0;  // what the client wrote is newer
     // A chmod after the last write is the later change.
     inode->shown_ctime = std::max(done->ctime, inode->attributes.ctime);
     inode->validated_at = {};
@@ -184,25 +185,28 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
     erase_row(inode);
   } else {
     ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
+    const Attributes ours = attributes_of(inode);
     uint64_t epoch = 0;
     {
       const std::lock_guard lock(inode->mutex);
       epoch = inode->dirty_epoch;
+      inode->attributes = ours;
+      begin_revocation(*inode);
     }
-    RETURN_IF_ERROR(storage_.revert(inode->id, probe.version));
+    const Status reverted = storage_.revert(inode->id, probe.version);
+    revoke_pages(inode);
+    RETURN_IF_ERROR(reverted);
     {
       const std::lock_guard lock(inode->mutex);
       inode->mtime0 = probe.version;
       inode->outdated = false;
-      inode->validated_at = {};
       if (inode->cached) --cached_files_;
       inode->cached = false;
-      ++inode->generation;
       note_change(*inode);
     }
     ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(inode->id));
     set_clean(inode, epoch, state.leased);
-    RETURN_IF_ERROR(refresh(inode, true));
+    RETURN_IF_ERROR(refresh_for_client(inode));
   }
   return {};
 }

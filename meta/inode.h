@@ -65,7 +65,10 @@ struct Inode {
   bool flushing = false, changing = false;
   uint64_t dirty_epoch = 0;  // grows with each change from clean to dirty
   uint64_t generation = 1;   // grows when the copy is replaced by another version
-  uint64_t pages_of = 0;     // the generation that the client's page cache is of
+  uint64_t pages_of = 0;     // the generation that the client's page cache is of; 0: it is worth nothing
+  // Not 0: the client may have pages of generations before this one, and is asked to drop them. Until it has, it is
+  // shown the attributes of that time: with a new size, the rest of an old last page would be taken for data.
+  uint64_t revoking = 0;
   uint64_t flush_failures = 0;
   Error last_flush_error{0, {}};
 

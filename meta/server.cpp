@@ -35,11 +35,21 @@ Status MetaServer::start() {
   if (config_.fetch.small_files_bytes > 0) small_files_.start(config_.fetch.streams);
   evictor_.start();
   housekeeper_ = std::thread([this] { housekeep(); });
+  if (config_.consistency.validate != Validate::kNever) {
+    watching_ = true;
+    watcher_ = std::thread([this] { watch_open_files(); });
+  }
   return {};
 }
 
 Status MetaServer::stop(End end) {
   Status result;
+  {
+    const std::lock_guard lock(open_files_mutex_);
+    watching_ = false;
+  }
+  open_files_wake_.notify_all();
+  if (watcher_.joinable()) watcher_.join();
   small_files_.stop();
   storage_.look_at_leases();
   if (end == End::kFlush) {

@@ -37,9 +37,9 @@ class MetaServer final : public MetaService {
   // could not be brought out; that is kept.
   enum class End { kFlush, kKeep, kDiscard };
   Status stop(End end);
-  // `listener` hears of inodes that were found to be changed outside while clients may know them as they were. It must
-  // not wait, nor call back. An empty one: nobody hears of it any more when this returns.
-  void on_outside_change(std::function<void(InodeId)> listener);
+  // `revoke` has the client drop its pages of an inode whose copy was replaced while it is open, and calls
+  // pages_revoked() after that. It must not wait, nor call that itself. An empty one: no client has pages any more.
+  void on_replaced(std::function<void(InodeId, uint64_t generation)> revoke);
 
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
   void forget(InodeId id, uint64_t count) override;
@@ -62,10 +62,10 @@ class MetaServer final : public MetaService {
                   int flags) override;
   Status removexattr(const Caller& caller, InodeId id, const std::string& name) override;
   Result<struct statvfs> statfs(InodeId id) override;
-  Result<OpenReply> open(const Caller& caller, InodeId id, int flags) override;
-  Result<CreateReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
-                             int flags) override;
-  Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
+  Status open(const Caller& caller, InodeId id, int flags) override;
+  Result<EntryReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
+                            int flags) override;
+  Result<EntryReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
   Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
   Status close(InodeId id) override;
@@ -84,9 +84,13 @@ class MetaServer final : public MetaService {
   CacheStatus status() override;
   Status mark_dirty(InodeId id, bool leased) override;
   void data_changed(InodeId id) override;
+  bool use_pages(InodeId id) override;
+  void bypass_pages(InodeId id) override;
+  void pages_revoked(InodeId id, uint64_t generation) override;
   void lease_settled(InodeId id) override;
   Status after_write(InodeId id) override;
   Result<Validator> revalidate(InodeId id) override;
+  void copy_replaced(InodeId id) override;
   Result<ExternalRef> locate(InodeId id) override;
   void report_complete(InodeId id) override;
   Status make_room(InodeId id, uint64_t bytes) override;
@@ -101,7 +105,6 @@ class MetaServer final : public MetaService {
   Result<EntryReply> look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name);
 
   // --- meta/outside.cpp: looking at the outside
-  void tell_of_change(InodeId id);
   // The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind:
   // data must not be given up because the outside could not be asked.
   static bool is_gone(const Error& error);
@@ -115,10 +118,6 @@ class MetaServer final : public MetaService {
   // Looks at the object, through its descriptor if there is one.
   Result<consistency::Probe> look(const InodePtr& inode);
   Result<consistency::Probe> look_by_names(const InodePtr& inode);
-  // Looks again if the policy wants it (or always, with `force`), and drops a copy that is out of date.
-  Status refresh(const InodePtr& inode, bool force = false);
-  // Takes over what a look that began at `changes` has shown.
-  void take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes);
   // True if the copy is valid although the outside seems to have changed: it differs in its ctime alone, and one of the
   // names under which we knew the object is no longer its own, so it was renamed (or lost a link) outside.
   bool follow_rename(const InodePtr& inode);
@@ -141,6 +140,32 @@ class MetaServer final : public MetaService {
   }
   // The directory's attributes changed with one of its names: `made`, or one that is gone (empty).
   void touched(const InodePtr& directory, std::string_view made);
+
+  // --- meta/validate.cpp
+  // Looks again if the policy wants it (or always, with `force`), and drops a copy that is out of date.
+  Status refresh(const InodePtr& inode, bool force = false);
+  // The same, for attributes that go to the client. May wait.
+  Status refresh_for_client(const InodePtr& inode);
+  // Takes over what a look that began at `changes` has shown.
+  void take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes);
+  void accept(Inode& inode, const consistency::Probe& probe);
+  bool replace_copy(const InodePtr& inode, const consistency::Probe& probe);
+
+  // --- meta/revoke.cpp
+  // The copy is about to be replaced: the client's pages are of an earlier generation now, and its attributes stay as
+  // they are until revoke_pages() has taken those away. The caller holds inode.mutex.
+  static void begin_revocation(Inode& inode);
+  // The copy was replaced.
+  void revoke_pages(const InodePtr& inode);
+  // True if pages were being revoked, and are now. Waits a moment at most.
+  bool await_revocation(const InodePtr& inode);
+
+  // --- meta/open_files.cpp: files in use are looked at although nobody asks for them
+  void add_open_file(const InodePtr& inode);
+  void remove_open_file(InodeId id);
+  void watch_open_files();
+  // At those whose last look is this old.
+  void look_at_open_files(std::chrono::milliseconds age);
 
   // --- meta/own_change.cpp
   enum class Change {
@@ -201,7 +226,7 @@ class MetaServer final : public MetaService {
                                const std::function<int(int directory_fd, const char* name)>& call);
 
   // --- meta/ops/open.cpp
-  Result<OpenReply> open_inode(const InodePtr& inode, int flags, bool created);
+  Status open_inode(const InodePtr& inode, int flags, bool created);
 
   // --- meta/small_files.cpp
   void listed(const EntryReply& entry);
@@ -279,8 +304,15 @@ class MetaServer final : public MetaService {
   std::atomic<uint64_t> flush_failures_{0};
   std::atomic<uint64_t> conflict_count_{0};
 
-  std::mutex listener_mutex_;
-  std::function<void(InodeId)> listener_;
+  std::mutex revoke_mutex_;
+  std::condition_variable revoked_;
+  std::function<void(InodeId, uint64_t)> revoke_;
+
+  std::mutex open_files_mutex_;
+  std::condition_variable open_files_wake_;
+  std::unordered_map<InodeId, InodePtr> open_files_;
+  bool watching_ = false;
+  std::thread watcher_;
 
   std::mutex house_mutex_;
   std::condition_variable house_wake_;

@@ -149,9 +149,10 @@ class ChunkFile {
   // --- opens, writers on their way through mark_dirty(), and fetches, guarded by `fetch_mutex` (taken alone, or
   // before `mutex`, never after it).
   std::mutex fetch_mutex;
-  std::condition_variable fetched;  // a chunk left `in_flight`
+  std::condition_variable fetched;  // a chunk left `in_flight`, or a read `waiting_reads`
   std::set<uint64_t> in_flight;     // chunk numbers
-  std::shared_ptr<Source> source;   // while bytes are missing
+  std::multiset<std::chrono::steady_clock::time_point> waiting_reads;  // for the outside, since then
+  std::shared_ptr<Source> source;                                      // while bytes are missing
   Layout layout;
   Identity identity;
   int opens = 0;

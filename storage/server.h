@@ -52,6 +52,7 @@ class StorageServer final : public StorageService {
   Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) override;
   bool read_in_place(InodeId id, uint64_t offset, size_t bytes,
                      const std::function<void(int fd, size_t bytes)>& take) override;
+  bool await_reads(InodeId id, std::chrono::steady_clock::time_point began, std::chrono::milliseconds limit) override;
   Status write(InodeId id, uint64_t offset, std::span<const char> data) override;
   Status truncate(InodeId id, uint64_t size) override;
   Status allocate(InodeId id, int mode, uint64_t offset, uint64_t length) override;

@@ -42,7 +42,10 @@ void init(void* userdata, fuse_conn_info* connection) {
   want(connection, FUSE_CAP_POSIX_ACL, "POSIX ACLs");
   want(connection, FUSE_CAP_IOCTL_DIR, "ioctl on directories");
   want(connection, FUSE_CAP_PARALLEL_DIROPS, "parallel directory operations");
-  want(connection, FUSE_CAP_AUTO_INVAL_DATA, "page cache dropped with the mtime");
+  // Not by itself, when it sees another mtime: it would take pages away whose write is still on its way to us, and a
+  // read that overtakes that write would bring the old bytes back. FuseSession::revoke_pages() says when.
+  connection->want &= ~static_cast<unsigned>(FUSE_CAP_AUTO_INVAL_DATA);
+  want(connection, FUSE_CAP_EXPLICIT_INVAL_DATA, "page cache that is dropped on request alone");
   want(connection, FUSE_CAP_ASYNC_READ, "asynchronous reads");
   want(connection, FUSE_CAP_ASYNC_DIO, "asynchronous direct I/O");
   want(connection, FUSE_CAP_READDIRPLUS, "readdirplus");

@@ -9,8 +9,9 @@
 namespace forebay::cachefs::ops {
 namespace {
 
-// What the application gets. Over the kernel's page cache, that stays valid across opens while the copy does.
-Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& reply, fuse_file_info* info) {
+// What the application gets. The kernel's pages stay valid across opens while the copy does; not beside a handle that
+// goes past them, though it seems to need none: readahead(2) and posix_fadvise(2) bring some in nevertheless.
+Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, fuse_file_info* info) {
   Session& session = session_of(request);
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
@@ -18,8 +19,11 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const Op
   handle->opener = caller;
   handle->seen_by_close = session.meta.flush_failures(id);
   handle->seen_by_fsync = handle->seen_by_close.load();
-  // Other opens empty it: it would not see what goes past it.
-  info->keep_cache = handle->access == Access::kCached && reply.keep_pages ? 1 : 0;
+  if (handle->access == Access::kCached) {
+    info->keep_cache = session.meta.use_pages(id) ? 1 : 0;
+  } else {
+    session.meta.bypass_pages(id);
+  }
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 12)
   info->noflush = (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;  // its close has nothing to bring out or to report
 #endif
@@ -34,18 +38,18 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
   session.meta.release(id, handle->flags);
 }
 
-void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& reply, fuse_file_info* info) {
-  if (!reply) return reply_error(request, reply.error());
+void reply_create(fuse_req_t request, const Caller& caller, const Result<EntryReply>& entry, fuse_file_info* info) {
+  if (!entry) return reply_error(request, entry.error());
   Session& session = session_of(request);
-  if (Status made = set_handle(request, caller, reply->entry.id, reply->open, info); !made) {
-    session.meta.release(reply->entry.id, info->flags);
-    session.meta.forget(reply->entry.id, 1);
+  if (Status made = set_handle(request, caller, entry->id, info); !made) {
+    session.meta.release(entry->id, info->flags);
+    session.meta.forget(entry->id, 1);
     return reply_error(request, made.error());
   }
-  const fuse_entry_param param = entry_param_of(reply->entry);
+  const fuse_entry_param param = entry_param_of(*entry);
   if (fuse_reply_create(request, &param, info) == -ENOENT) {
-    drop_handle(session, nullptr, reply->entry.id, info);
-    session.meta.forget(reply->entry.id, 1);
+    drop_handle(session, nullptr, entry->id, info);
+    session.meta.forget(entry->id, 1);
   }
 }
 
@@ -54,14 +58,15 @@ void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateR
 void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   Session& session = session_of(request);
   const Caller caller = caller_of(request, Groups::kAll);
-  const Result<OpenReply> reply = session.meta.open(caller, inode, info->flags);
-  if (!reply) return reply_error(request, reply.error());
+  if (Status opened = session.meta.open(caller, inode, info->flags); !opened) {
+    return reply_error(request, opened.error());
+  }
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 18)
   if (!session.kernel_strips && (info->flags & O_TRUNC) != 0) {
     (void)session.meta.strip_privileges(caller, inode, info->kill_suidgid != 0);
   }
 #endif
-  if (Status made = set_handle(request, caller, inode, *reply, info); !made) {
+  if (Status made = set_handle(request, caller, inode, info); !made) {
     session.meta.release(inode, info->flags);
     return reply_error(request, made.error());
   }

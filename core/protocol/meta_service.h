@@ -33,20 +33,10 @@ struct EntryReply {
   std::chrono::milliseconds valid_for{0};
 };
 
-struct OpenReply {
-  // What the client's page cache may still hold of an earlier open is what the file is now.
-  bool keep_pages = false;
-};
-
 struct OpenDirectoryReply {
   uint64_t handle = 0;
   // A listing that the client has kept of an earlier open still counts.
   bool keep_listing = false;
-};
-
-struct CreateReply {
-  EntryReply entry;
-  OpenReply open;
 };
 
 struct SetAttributes {
@@ -127,10 +117,10 @@ class MetaService {
   virtual Result<struct statvfs> statfs(InodeId id) = 0;
 
   // --- open files. `flags` as in open(2); each successful call is ended by release() with the same flags.
-  virtual Result<OpenReply> open(const Caller& caller, InodeId id, int flags) = 0;
-  virtual Result<CreateReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
-                                     int flags) = 0;
-  virtual Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
+  virtual Status open(const Caller& caller, InodeId id, int flags) = 0;
+  virtual Result<EntryReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
+                                    int flags) = 0;
+  virtual Result<EntryReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
   virtual void release(InodeId id, int flags) = 0;
   // The file's data is about to change: file capabilities go and, with `set_id_bits`, setuid and setgid, as write(2)
   // has it for this caller.
@@ -149,6 +139,15 @@ class MetaService {
   virtual Status fsyncdir(uint64_t handle) = 0;
   virtual void releasedir(uint64_t handle) = 0;
 
+  // --- page caches
+  // The client goes through its pages of the file, for a handle that it has just opened. True if those that it has are
+  // of the present copy; otherwise it drops them.
+  virtual bool use_pages(InodeId id) = 0;
+  // It goes past them: what it has of them is worth nothing from now on.
+  virtual void bypass_pages(InodeId id) = 0;
+  // The client has dropped all pages of the generations before this one, as it was asked to.
+  virtual void pages_revoked(InodeId id, uint64_t generation) = 0;
+
   // --- the cache itself. Requests on a directory mean everything below it. Each works or waits for at most `limit`.
   virtual Result<CacheState> cache_state(InodeId id) = 0;
   virtual Result<WorkProgress> flush(InodeId id, bool first, std::chrono::milliseconds limit) = 0;
@@ -166,8 +165,10 @@ class MetaService {
   virtual void lease_settled(InodeId id) = 0;
   // A write went through; the policy may want it outside at once (write-through), or the writer slowed (max_dirty).
   virtual Status after_write(InodeId id) = 0;
-  // The external file is not what it was when its fetch began: look again, and say what it is now.
+  // The external file is not what it was when its fetch began: look again, and say what it is now. The copy is about to
+  // be replaced by one of that version; copy_replaced() follows, whether it could be or not.
   virtual Result<Validator> revalidate(InodeId id) = 0;
+  virtual void copy_replaced(InodeId id) = 0;
   // Where the external file is now. ESTALE when it is gone.
   virtual Result<ExternalRef> locate(InodeId id) = 0;
   // All of the file is present now.

@@ -113,6 +113,9 @@ class StorageService {
   // `take` returns. False: it was not called.
   virtual bool read_in_place(InodeId id, uint64_t offset, size_t bytes,
                              const std::function<void(int fd, size_t bytes)>& take) = 0;
+  // Waits, for at most `limit`, until no read that began to wait for the outside before `began` still does: true.
+  virtual bool await_reads(InodeId id, std::chrono::steady_clock::time_point began,
+                           std::chrono::milliseconds limit) = 0;
 
   // Writes all of `data`. Waits for space when the cache is full. ENOSPC only when the outside has none either.
   virtual Status write(InodeId id, uint64_t offset, std::span<const char> data) = 0;

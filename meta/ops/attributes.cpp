@@ -36,7 +36,7 @@ Status change_outside(const Caller& caller, int fd, const SetAttributes& change)
 
 Result<AttributesReply> MetaServer::getattr(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  RETURN_IF_ERROR(refresh(inode));
+  RETURN_IF_ERROR(refresh_for_client(inode));
   const EntryReply entry = entry_of(inode);
   return AttributesReply{entry.attributes, entry.valid_for};
 }
@@ -113,7 +113,7 @@ Status MetaServer::set_size(const Caller& caller, const InodePtr& inode, uint64_
     if (::faccessat(fd->get(), "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0 && errno == EROFS) return fail_errno();
   }
   // The target must know the file, also when nobody has it open.
-  ASSIGN_OR_RETURN([[maybe_unused]] const OpenReply opened, open_inode(inode, O_WRONLY, false));
+  RETURN_IF_ERROR(open_inode(inode, O_WRONLY, false));
   const Status truncated = truncate_open(inode, size);
   release(inode->id, O_WRONLY);
   return truncated;

@@ -21,22 +21,6 @@ Result<ExternalRef> MetaServer::locate(InodeId id) {
   return ref_of(inode);
 }
 
-Result<Validator> MetaServer::revalidate(InodeId id) {
-  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  // An own change under way is not the outside's.
-  const std::lock_guard change_lock(inode->change_mutex);
-  ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
-  {
-    const std::lock_guard lock(inode->mutex);
-    inode->attributes = probe.attributes;
-    inode->seen = probe.version;
-    inode->mtime0 = probe.version;
-    ++inode->generation;
-  }
-  tell_of_change(id);
-  return probe.version;
-}
-
 Result<CacheState> MetaServer::cache_state(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   RETURN_IF_ERROR(refresh(inode));

@@ -40,6 +40,7 @@ Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& dire
     // Something of ours changed since the look began, perhaps this object.
     (void)refresh(inode, true);
   }
+  if (await_revocation(inode)) (void)refresh(inode);
   return entry_of(inode);
 }
 

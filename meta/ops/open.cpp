@@ -13,7 +13,7 @@ bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 }  // namespace
 
-Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) {
+Status MetaServer::open(const Caller& caller, InodeId id, int flags) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   if (inode->is_directory()) return fail(EISDIR);
   if (!inode->is_file()) return fail(EINVAL);
@@ -23,7 +23,7 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
     const ActAs caller_rights(caller);
     if (::faccessat(fd->get(), "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_errno();
   }
-  ASSIGN_OR_RETURN(const OpenReply reply, open_inode(inode, flags, false));
+  RETURN_IF_ERROR(open_inode(inode, flags, false));
   Status ready;
   if ((flags & O_TRUNC) != 0) {
     ready = truncate_open(inode, 0);
@@ -33,13 +33,12 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
     } while (!ready && ready.error().code == EINPROGRESS);
     if (!ready && (ready.error().code == ENOSPC || ready.error().code == EAGAIN)) ready = {};  // reads pass through
   }
-  if (ready) return reply;
-  release(id, flags);
-  return Failure(std::move(ready).error());
+  if (!ready) release(id, flags);
+  return ready;
 }
 
 // What every open does: the copy is checked against the outside, and both stay within reach until release().
-Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool created) {
+Status MetaServer::open_inode(const InodePtr& inode, int flags, bool created) {
   const std::lock_guard open_lock(inode->open_mutex);
   ASSIGN_OR_RETURN([[maybe_unused]] const FdPtr fd, hold_fd(inode));
   // No own change between the look and the target's note of the version: it would not be counted as ours.
@@ -78,10 +77,10 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
   ASSIGN_OR_RETURN(const ChunkState state, storage_.caching_file(request));
 
-  OpenReply reply;
+  bool first = false;
   {
     const std::lock_guard lock(inode->mutex);
-    ++inode->opens;
+    first = inode->opens++ == 0;
     if (writes(flags)) ++inode->writers;
     if (!state.dirty) inode->outdated = false;  // it was dropped, if it was
     if (!(inode->mtime0 == state.mtime0)) {
@@ -90,15 +89,14 @@ Result<OpenReply> MetaServer::open_inode(const InodePtr& inode, int flags, bool 
       if (!state.complete) inode->cached = false;
       ++inode->generation;
     }
-    reply.keep_pages = inode->pages_of == inode->generation;
-    inode->pages_of = inode->generation;
   }
+  if (first) add_open_file(inode);
   used(inode);
-  return reply;
+  return {};
 }
 
-Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, std::string_view name_view, mode_t mode,
-                                       int flags) {
+Result<EntryReply> MetaServer::create(const Caller& caller, InodeId parent_id, std::string_view name_view, mode_t mode,
+                                      int flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
@@ -112,38 +110,33 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   }
   UniqueFd fd(made);
   if (!fd && (reason != EEXIST || (flags & O_EXCL) != 0)) return fail(reason);
-  CreateReply reply;
   if (!fd) {
     // Somebody outside was faster: it is an ordinary open.
-    ASSIGN_OR_RETURN(reply.entry, enter(parent, name));
-    Result<OpenReply> opened = open(caller, reply.entry.id, flags & ~O_CREAT);
-    if (!opened) {
-      forget(reply.entry.id, 1);
-      return Failure(std::move(opened).error());
-    }
-    reply.open = *opened;
-    return reply;
+    ASSIGN_OR_RETURN(const EntryReply entry, enter(parent, name));
+    const Status opened = open(caller, entry.id, flags & ~O_CREAT);
+    if (opened) return entry;
+    forget(entry.id, 1);
+    return Failure(opened.error());
   }
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_known(fd.get()));
-  ASSIGN_OR_RETURN(reply.entry, enter(parent, name, probe));
-  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(reply.entry.id));
+  ASSIGN_OR_RETURN(const EntryReply entry, enter(parent, name, probe));
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(entry.id));
   {
     // The way to the object is known without another walk.
     const std::lock_guard lock(inode->mutex);
     if (inode->fd == nullptr) inode->fd = std::make_shared<UniqueFd>(std::move(fd));
   }
-  Result<OpenReply> opened = open_inode(inode, flags, true);
+  const Status opened = open_inode(inode, flags, true);
   if (!opened) {
-    forget(reply.entry.id, 1);
-    return Failure(std::move(opened).error());
+    forget(entry.id, 1);
+    return Failure(opened.error());
   }
-  reply.open = *opened;
   const std::lock_guard lock(inode->mutex);
   inode->maybe_capable = false;  // new files have no capabilities
-  return reply;
+  return entry;
 }
 
-Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
+Result<EntryReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   UniqueFd fd;
@@ -163,10 +156,8 @@ Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id,
     inode->unlinked = true;
   }
   take_over(inode, probe, inode->changes);
-  CreateReply reply;
-  ASSIGN_OR_RETURN(reply.open, open_inode(inode, flags, true));
-  reply.entry = entry_of(inode);
-  return reply;
+  RETURN_IF_ERROR(open_inode(inode, flags, true));
+  return entry_of(inode);
 }
 
 void MetaServer::release(InodeId id, int flags) {
@@ -184,6 +175,7 @@ void MetaServer::release(InodeId id, int flags) {
       if (--inode->opens > 0) return;
       maybe_clean = inode->dirty && !inode->unlinked;
     }
+    remove_open_file(id);
     if (maybe_clean) lease_settled(id);  // it was open for writing, and was not written
     const std::lock_guard lock(inode->mutex);
     discard = inode->unlinked && inode->lookups == 0;

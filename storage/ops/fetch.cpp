@@ -159,9 +159,13 @@ Status StorageServer::restart(ChunkFile& file) {
   }
   log(Module::kStorage).info("inode {}: the outside changed during its fetch, which begins again", file.id());
   ASSIGN_OR_RETURN(const Validator version, meta_->revalidate(file.id()));
-  const std::unique_lock lock(file.mutex);
-  if (file.version() == version || file.dirty()) return {};
-  return file.reset(version);
+  Status reset;
+  {
+    const std::unique_lock lock(file.mutex);
+    if (!(file.version() == version) && !file.dirty()) reset = file.reset(version);
+  }
+  meta_->copy_replaced(file.id());
+  return reset;
 }
 
 void StorageServer::refill(const FilePtr& file) {

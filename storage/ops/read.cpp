@@ -1,16 +1,43 @@
 // read: from the chunk file; what is missing is fetched first, and only that is waited for.
 #include <algorithm>
+#include <optional>
 
 #include "core/io.h"
 #include "core/log.h"
 #include "storage/server.h"
 
 namespace forebay::storage {
+namespace {
+
+// A read that waits for the outside, for await_reads().
+class WaitingRead {
+ public:
+  explicit WaitingRead(ChunkFile& file) : file_(file) {
+    const std::lock_guard lock(file_.fetch_mutex);
+    entry_ = file_.waiting_reads.insert(std::chrono::steady_clock::now());
+  }
+  ~WaitingRead() {
+    {
+      const std::lock_guard lock(file_.fetch_mutex);
+      file_.waiting_reads.erase(entry_);
+    }
+    file_.fetched.notify_all();
+  }
+  WaitingRead(const WaitingRead&) = delete;
+  WaitingRead& operator=(const WaitingRead&) = delete;
+
+ private:
+  ChunkFile& file_;
+  std::multiset<std::chrono::steady_clock::time_point>::iterator entry_;
+};
+
+}  // namespace
 
 Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> buffer) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   see(*file);
   bool missed = false;
+  std::optional<WaitingRead> waiting;
   // A round more is needed when the evictor, or a change of the outside, takes away what was just fetched.
   constexpr int kMostRounds = 16;
   for (int round = 0; round < kMostRounds; ++round) {
@@ -30,6 +57,7 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> 
       }
       missing_at = missing.front().begin;
     }
+    if (!waiting) waiting.emplace(*file);
     const Status fetched = fetch_chunk(*file, missing_at / file->layout.chunk_size_bytes);
     // Only now, so that what is waited for does not share the way with what is not.
     if (!missed) start_fetch(id, offset + buffer.size());
@@ -54,6 +82,15 @@ bool StorageServer::read_in_place(InodeId id, uint64_t offset, size_t bytes,
   ++hits_;
   take(file.fd(), end - offset);
   return true;
+}
+
+bool StorageServer::await_reads(InodeId id, std::chrono::steady_clock::time_point began,
+                                std::chrono::milliseconds limit) {
+  const Result<FilePtr> file = get(id);
+  if (!file) return true;
+  std::unique_lock lock((*file)->fetch_mutex);
+  const auto over = [&] { return (*file)->waiting_reads.empty() || *(*file)->waiting_reads.begin() > began; };
+  return (*file)->fetched.wait_for(lock, limit, over);
 }
 
 // Reads without keeping: what is here from here, the rest from outside. For when the cache can't hold it.

@@ -1,4 +1,5 @@
 // Listings that the kernel keeps.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -31,7 +32,8 @@ TEST_F(Listing, CountsAsLongAsAnyOtherAnswer) {
   (void)outside.take_counts();
   write_file(outside.behind("b"), "");
   EXPECT_EQ(names_in(cache_.mountpoint()), (Names{"a"}));
-  EXPECT_EQ(outside.take_counts(), "") << "the outside need not have been asked";
+  // The end of the first listing may reach the outside later.
+  EXPECT_THAT(outside.take_counts(), testing::AnyOf("", "releasedir=1")) << "the outside need not have been asked";
   write_file(cache_.inside("c"), "");
   EXPECT_EQ(names_in(cache_.mountpoint()), (Names{"a", "b", "c"})) << "what changes here is seen at once";
   std::filesystem::remove(cache_.inside("a"));

@@ -166,11 +166,11 @@ TEST_F(KnownNamesOfServer, WhateverMakesANameMakesItKnown) {
   create("below", "", directory);
   ASSERT_TRUE(meta().rename(root(), directory, "below", kRootInode, "moved", 0));
   EXPECT_NE(lookup("moved").id, 0u);
-  const Result<CreateReply> nameless = meta().tmpfile(root(), kRootInode, 0644, O_RDWR);
+  const Result<EntryReply> nameless = meta().tmpfile(root(), kRootInode, 0644, O_RDWR);
   ASSERT_TRUE(nameless);
-  ASSERT_TRUE(meta().link(root(), nameless->entry.id, kRootInode, "named"));
+  ASSERT_TRUE(meta().link(root(), nameless->id, kRootInode, "named"));
   EXPECT_NE(lookup("named").id, 0u);
-  meta().release(nameless->entry.id, O_RDWR);
+  meta().release(nameless->id, O_RDWR);
 }
 
 TEST_F(KnownNamesOfServer, TheFileThatAConflictMakesIsKnown) {
@@ -210,10 +210,10 @@ TEST_F(KnownNamesOfServer, AnOpenDirectoryIsListedWhateverHappensToItsRights) {
 // What is there after all is opened, not made over.
 TEST_F(KnownNamesOfServer, ACreateFindsWhatTheOutsideMade) {
   test::write_file(outside("foreign"), "theirs");
-  const Result<CreateReply> made = meta().create(root(), kRootInode, "foreign", 0644, O_RDWR);
+  const Result<EntryReply> made = meta().create(root(), kRootInode, "foreign", 0644, O_RDWR);
   ASSERT_TRUE(made);
-  EXPECT_EQ(made->entry.attributes.size, 6u);
-  meta().release(made->entry.id, O_RDWR);
+  EXPECT_EQ(made->attributes.size, 6u);
+  meta().release(made->id, O_RDWR);
   EXPECT_EQ(meta().create(root(), kRootInode, "foreign", 0644, O_RDWR | O_EXCL).error().code, EEXIST);
 }
 

@@ -35,7 +35,7 @@ TEST_F(RecoveryTest, CachedFilesAreStillCached) {
 }
 
 TEST_F(RecoveryTest, AWriteIsKeptThoughItsFileIsStillOpen) {
-  const InodeId id = meta().create(root(), kRootInode, "a", 0644, O_WRONLY)->entry.id;
+  const InodeId id = meta().create(root(), kRootInode, "a", 0644, O_WRONLY)->id;
   ASSERT_TRUE(storage().write(id, 0, std::string("hello")));
   kill();
   EXPECT_EQ(read(lookup("a").id), "hello");

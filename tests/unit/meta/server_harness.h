@@ -79,12 +79,12 @@ class MetaHarness {
     return entry.value_or(EntryReply{});
   }
   InodeId create(const std::string& name, const std::string& content, InodeId parent = kRootInode) {
-    const Result<CreateReply> made = meta_->create(root_, parent, name, 0644, O_WRONLY);
+    const Result<EntryReply> made = meta_->create(root_, parent, name, 0644, O_WRONLY);
     EXPECT_TRUE(made) << made.error().message();
     if (!made) return 0;
-    EXPECT_TRUE(content.empty() || storage_->write(made->entry.id, 0, content));
-    meta_->release(made->entry.id, O_WRONLY);
-    return made->entry.id;
+    EXPECT_TRUE(content.empty() || storage_->write(made->id, 0, content));
+    meta_->release(made->id, O_WRONLY);
+    return made->id;
   }
   void write(InodeId id, uint64_t offset, const std::string& data) {
     ASSERT_TRUE(meta_->open(root_, id, O_WRONLY));
@@ -92,7 +92,7 @@ class MetaHarness {
     meta_->release(id, O_WRONLY);
   }
   std::string read(InodeId id) {
-    const Result<OpenReply> opened = meta_->open(root_, id, O_RDONLY);
+    const Status opened = meta_->open(root_, id, O_RDONLY);
     EXPECT_TRUE(opened) << opened.error().message();
     if (!opened) return "(cannot be opened)";
     std::string buffer(1 << 20, '?');

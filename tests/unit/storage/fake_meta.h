@@ -17,7 +17,7 @@ class FakeMeta final : public MetaService {
   std::function<Status(InodeId, uint64_t)> on_make_room = [](InodeId, uint64_t bytes) {
     return bytes == 0 ? Status{} : Status(fail(ENOSPC));
   };
-  std::atomic<int> marked_dirty{0}, changed{0}, settled{0}, completed{0}, revalidated{0};
+  std::atomic<int> marked_dirty{0}, changed{0}, settled{0}, completed{0}, revalidated{0}, replaced{0};
 
   Status mark_dirty(InodeId id, bool) override {
     ++marked_dirty;
@@ -29,6 +29,7 @@ class FakeMeta final : public MetaService {
     ++revalidated;
     return on_revalidate(id);
   }
+  void copy_replaced(InodeId) override { ++replaced; }
   Result<ExternalRef> locate(InodeId id) override { return on_locate(id); }
   void report_complete(InodeId) override { ++completed; }
   Status make_room(InodeId id, uint64_t bytes) override { return on_make_room(id, bytes); }
@@ -51,9 +52,9 @@ class FakeMeta final : public MetaService {
   Status setxattr(const Caller&, InodeId, const std::string&, std::string_view, int) override { return no(); }
   Status removexattr(const Caller&, InodeId, const std::string&) override { return no(); }
   Result<struct statvfs> statfs(InodeId) override { return no(); }
-  Result<OpenReply> open(const Caller&, InodeId, int) override { return no(); }
-  Result<CreateReply> create(const Caller&, InodeId, std::string_view, mode_t, int) override { return no(); }
-  Result<CreateReply> tmpfile(const Caller&, InodeId, mode_t, int) override { return no(); }
+  Status open(const Caller&, InodeId, int) override { return no(); }
+  Result<EntryReply> create(const Caller&, InodeId, std::string_view, mode_t, int) override { return no(); }
+  Result<EntryReply> tmpfile(const Caller&, InodeId, mode_t, int) override { return no(); }
   void release(InodeId, int) override {}
   Status strip_privileges(const Caller&, InodeId, bool) override { return no(); }
   Status close(InodeId) override { return no(); }
@@ -64,6 +65,9 @@ class FakeMeta final : public MetaService {
   Status readdir(uint64_t, uint64_t, bool, const DirectorySink&) override { return no(); }
   Status fsyncdir(uint64_t) override { return no(); }
   void releasedir(uint64_t) override {}
+  bool use_pages(InodeId) override { return false; }
+  void bypass_pages(InodeId) override {}
+  void pages_revoked(InodeId, uint64_t) override {}
   Result<CacheState> cache_state(InodeId) override { return no(); }
   Result<WorkProgress> flush(InodeId, bool, std::chrono::milliseconds) override { return no(); }
   Result<WorkProgress> prefetch(InodeId, std::chrono::milliseconds) override { return no(); }

@@ -213,7 +213,27 @@ TEST_F(ServerFetchTest, AChangeOutsideDuringAFetchBeginsItAgain) {
       << "nothing of the old version, and no more than the new one has";
   EXPECT_TRUE(changed);
   EXPECT_EQ(meta().revalidated, 1);
+  EXPECT_EQ(meta().replaced, 1);
   EXPECT_EQ(state().mtime0, outside_version());
+}
+
+TEST_F(ServerFetchTest, AReadThatWaitsForTheOutsideIsKnown) {
+  using Clock = std::chrono::steady_clock;
+  put_outside(random_text(2 * kChunk));
+  open();
+  read(kChunk, 1);
+  const auto before = Clock::now();
+  bool looked = false;
+  stop_at_each_fetch([&] {
+    if (std::exchange(looked, true)) return;
+    EXPECT_FALSE(server().await_reads(kFile, Clock::now(), std::chrono::milliseconds(1)));
+    EXPECT_TRUE(server().await_reads(kFile, before, std::chrono::milliseconds(0))) << "it began to wait later";
+  });
+  open();
+  EXPECT_TRUE(server().await_reads(kFile, Clock::now(), std::chrono::milliseconds(0)));
+  read(0, 1);
+  EXPECT_TRUE(looked);
+  EXPECT_TRUE(server().await_reads(kFile, Clock::now(), std::chrono::milliseconds(0)));
 }
 
 // A look at the outside for each chunk would cost a round trip each.
