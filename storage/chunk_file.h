@@ -160,6 +160,9 @@ class ChunkFile {
   uint64_t read_position = 0;  // where the last reader was
   uint64_t window = 0;         // bytes of adaptive read-ahead
   bool queued = false;         // in the fetcher's queue
+  bool reads_on(uint64_t offset) const {
+    return offset >= read_position && offset - read_position <= 2 * layout.chunk_size_bytes;
+  }
 
   // --- guarded by `mutex`
   FileTime changed_at;       // the file's ctime: when an application changed it last

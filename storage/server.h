@@ -108,8 +108,11 @@ class StorageServer final : public StorageService {
 
   // --- storage/ops/fetch.cpp
   friend class Fetcher;
-  // Brings one chunk here; waits when somebody else is at it.
+  // Brings one chunk here, or a part of one; waits when somebody else is at that chunk.
   Status fetch_chunk(ChunkFile& file, uint64_t chunk);
+  Status fetch_part(ChunkFile& file, const Extent& part);
+  // What a reader of `wanted`, that is missing, fetches himself.
+  Extent part_for_reader(ChunkFile& file, const Extent& wanted);
   // Whether what was fetched is of `version`; if not, the fetch begins again. `shorter`: the outside ended too early.
   Result<bool> check_source(ChunkFile& file, Source& source, const Validator& version, bool shorter);
   Status fetch_ranges(ChunkFile& file, const std::vector<Extent>& ranges, Source& source, const Validator& version);

@@ -23,9 +23,9 @@ void StorageServer::start_fetch(InodeId id, uint64_t offset) {
     const std::lock_guard lock((*file)->fetch_mutex);
     // The window doubles while reads are sequential and starts small again after a jump.
     const uint64_t chunk = (*file)->layout.chunk_size_bytes;
-    const bool sequential = offset >= (*file)->read_position && offset - (*file)->read_position <= 2 * chunk;
-    (*file)->window =
-        sequential ? std::min(options_.fetch.readahead_bytes, std::max(2 * chunk, 2 * (*file)->window)) : 2 * chunk;
+    (*file)->window = (*file)->reads_on(offset)
+                          ? std::min(options_.fetch.readahead_bytes, std::max(2 * chunk, 2 * (*file)->window))
+                          : 2 * chunk;
     (*file)->read_position = offset;
   }
   fetcher_.enqueue(*file);
@@ -53,6 +53,28 @@ Status StorageServer::fetch_all(InodeId id, std::chrono::milliseconds limit) {
 }
 
 Status StorageServer::fetch_chunk(ChunkFile& file, uint64_t chunk) {
+  const uint64_t begin = chunk * file.layout.chunk_size_bytes;
+  return fetch_part(file, {begin, begin + file.layout.chunk_size_bytes});
+}
+
+// Who begins to read somewhere waits for little, and the rest of the chunk comes behind its back. Who reads on, and who
+// reads a small file, is served best with one round trip for each chunk.
+Extent StorageServer::part_for_reader(ChunkFile& file, const Extent& wanted) {
+  constexpr uint64_t kLittle = 128 << 10;
+  const uint64_t chunk_size = file.layout.chunk_size_bytes;
+  const uint64_t begin = wanted.begin / chunk_size * chunk_size;
+  const Extent chunk{begin, begin + chunk_size};
+  const std::lock_guard fetch_lock(file.fetch_mutex);
+  const bool reads_on = file.window > 0 && file.reads_on(wanted.begin);
+  const std::shared_lock lock(file.mutex);
+  if (options_.fetch.readahead_bytes == 0 || reads_on || file.base() <= chunk_size) return chunk;
+  const uint64_t unit = std::min(kLittle, chunk_size);
+  const uint64_t end = (wanted.end + unit - 1) / unit * unit;
+  return {wanted.begin / unit * unit, std::min(end, chunk.end)};
+}
+
+Status StorageServer::fetch_part(ChunkFile& file, const Extent& part) {
+  const uint64_t chunk = part.begin / file.layout.chunk_size_bytes;
   {
     std::unique_lock lock(file.fetch_mutex);
     if (file.in_flight.contains(chunk)) {  // somebody is at it; the caller looks again afterwards
@@ -65,12 +87,11 @@ Status StorageServer::fetch_chunk(ChunkFile& file, uint64_t chunk) {
 
   const Status done = [&]() -> Status {
     ASSIGN_OR_RETURN(const std::shared_ptr<Source> source, source_of(file));
-    const uint64_t begin = chunk * file.layout.chunk_size_bytes;
     std::vector<Extent> missing;
     Validator version;
     {
       const std::shared_lock lock(file.mutex);
-      missing = file.missing(begin, begin + file.layout.chunk_size_bytes);
+      missing = file.missing(part.begin, part.end);
       version = file.version();
     }
     return missing.empty() ? Status{} : fetch_ranges(file, missing, *source, version);

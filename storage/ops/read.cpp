@@ -41,7 +41,7 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> 
   // A round more is needed when the evictor, or a change of the outside, takes away what was just fetched.
   constexpr int kMostRounds = 16;
   for (int round = 0; round < kMostRounds; ++round) {
-    uint64_t missing_at = 0;
+    Extent wanted;
     {
       const std::shared_lock lock(file->mutex);
       if (offset >= file->size()) return size_t{0};
@@ -55,10 +55,10 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> 
         }
         return pread_full(file->fd(), buffer.data(), end - offset, offset);
       }
-      missing_at = missing.front().begin;
+      wanted = {missing.front().begin, end};
     }
     if (!waiting) waiting.emplace(*file);
-    const Status fetched = fetch_chunk(*file, missing_at / file->layout.chunk_size_bytes);
+    const Status fetched = fetch_part(*file, part_for_reader(*file, wanted));
     // Only now, so that what is waited for does not share the way with what is not.
     if (!missed) start_fetch(id, offset + buffer.size());
     missed = true;

@@ -217,6 +217,32 @@ TEST_F(ServerFetchTest, AChangeOutsideDuringAFetchBeginsItAgain) {
   EXPECT_EQ(state().mtime0, outside_version());
 }
 
+TEST_F(ServerFetchTest, WhoBeginsToReadWaitsForLittle) {
+  constexpr uint64_t kLargeChunk = 1 << 20;
+  options().chunk_size_bytes = kLargeChunk;
+  restart();
+  const std::string content = random_text(3 * kLargeChunk);
+  put_outside(content);
+  open(kLargeChunk);
+  EXPECT_TRUE(same_text(read(kLargeChunk + 200'000, 10), content.substr(kLargeChunk + 200'000, 10)));
+  EXPECT_EQ(state().present_bytes, 128U << 10);
+  // Who reads on is served best with whole chunks.
+  EXPECT_TRUE(same_text(read(kLargeChunk + 200'010, 100'000), content.substr(kLargeChunk + 200'010, 100'000)));
+  EXPECT_EQ(state().present_bytes, kLargeChunk);
+  EXPECT_TRUE(same_text(read(0, 10), content.substr(0, 10)));
+  EXPECT_EQ(state().present_bytes, kLargeChunk + (128U << 10)) << "a jump is a new beginning";
+  EXPECT_TRUE(same_text(read(0, content.size()), content));
+}
+
+TEST_F(ServerFetchTest, AFileOfOneChunkComesWithOneRead) {
+  options().chunk_size_bytes = 1 << 20;
+  restart();
+  put_outside(random_text(900'000));
+  open(1 << 20);
+  read(0, 10);
+  EXPECT_EQ(state().present_bytes, 900'000U);
+}
+
 TEST_F(ServerFetchTest, AReadThatWaitsForTheOutsideIsKnown) {
   using Clock = std::chrono::steady_clock;
   put_outside(random_text(2 * kChunk));

@@ -72,18 +72,18 @@ class ServerHarness {
   Validator outside_version() const { return look().version; }
   ExternalRef ref() const { return {"file", look().identity, nullptr}; }
 
-  Result<ChunkState> try_open(bool created = false) {
+  Result<ChunkState> try_open(bool created = false, uint64_t chunk_size_bytes = kChunk) {
     CachingFileRequest request;
     request.id = kFile;
     request.source = ref();
     request.version = outside_version();
     request.blocks = look().attributes.blocks;
-    request.layout.chunk_size_bytes = kChunk;
+    request.layout.chunk_size_bytes = chunk_size_bytes;
     request.created = created;
     return server_->caching_file(request);
   }
-  ChunkState open() {
-    const Result<ChunkState> state = try_open();
+  ChunkState open(uint64_t chunk_size_bytes = kChunk) {
+    const Result<ChunkState> state = try_open(false, chunk_size_bytes);
     EXPECT_TRUE(state) << state.error().message();
     return state.value_or(ChunkState{});
   }
