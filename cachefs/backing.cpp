@@ -92,9 +92,10 @@ Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry
   LeaseRequest lease{id, writes, policy_ == Passthrough::kOn, false, (flags & O_DIRECT) != 0};
   Status lent = unpaced ? lend(request, lease, entry) : Status(fail(EAGAIN));
   if (lent) return Access::kPassthrough;
-  if (entry.backed == 0) return Access::kCached;
+  if (entry.backed == 0 && !is_mapped(id)) return Access::kCached;
 
-  // The kernel takes no other handle beside a backed one. What changed outside under those who have it open comes
+  // The kernel takes no other handle beside a backed one, and what is stored into a mapping that outlived its handle is
+  // in no page of the kernel's but the chunk file's. What changed outside under those who have it open comes
   // again: without all of it a mapping would show old bytes.
   constexpr std::chrono::seconds kLongestFetch{30};
   if (!control) (void)storage_.fetch_all(id, kLongestFetch);
@@ -102,6 +103,11 @@ Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry
   lent = lend(request, lease, entry);
   if (!lent) return Failure(std::move(lent).error());
   return Access::kMapped;
+}
+
+bool BackingTable::is_mapped(InodeId id) {
+  const Result<ChunkState> state = storage_.stat_file(id);
+  return state && state->leased;
 }
 
 Status BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry) {

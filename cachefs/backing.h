@@ -59,6 +59,8 @@ class BackingTable {
   void leave(InodeId id);
   Result<Access> choose(fuse_req_t request, InodeId id, Entry& entry, int flags);
   Status lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry);
+  // Without a handle: a mapping of the chunk file may be left, through which it is written.
+  bool is_mapped(InodeId id);
   bool is_off();
   void unregister(fuse_req_t request, int backing_id);
 

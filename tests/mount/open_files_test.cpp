@@ -188,5 +188,27 @@ TEST_F(OpenFiles, PagesFromBesidePassthroughAreNotKept) {
   EXPECT_EQ(read_again(appending), "one two");
 }
 
+// With passthrough the mapping is one of the chunk file, and the kernel gives the handle back before it is gone.
+TEST_F(OpenFiles, AStoreIntoAMappingThatOutlivedItsHandleIsRead) {
+  constexpr size_t kSize = 8192;
+  cache_.mount({.settings = {"flush.policy=manual"}});
+  write_file(cache_.inside("a"), std::string(kSize, '.'));
+  void* map = MAP_FAILED;
+  {
+    const OpenFile file(cache_.inside("a"), O_RDWR);
+    map = ::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, MAP_SHARED, file.fd(), 0);
+    ASSERT_NE(map, MAP_FAILED);
+  }
+  char* const bytes = static_cast<char*>(map);
+  for (const int flags : {O_RDWR | O_APPEND, O_RDONLY, O_RDWR | O_SYNC}) {
+    const OpenFile file(cache_.inside("a"), flags);
+    for (char letter = 'a'; letter <= 'c'; ++letter) {
+      bytes[5000] = letter;
+      EXPECT_EQ(file.read_at(5000, 1), std::string(1, letter)) << flags;
+    }
+  }
+  ::munmap(map, kSize);
+}
+
 }  // namespace
 }  // namespace forebay::test
