@@ -93,6 +93,9 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
     changes = note_change(*inode);
     inode->flushing = false;
     inode->mtime0 = done->version;
+    // Also if an own change makes the look below out of date: the client would cut its pages off at an older size.
+    inode->attributes.size = done->version.size;
+    inode->attributes.mtime = done->version.mtime;
     inode->outdated = false;
     inode->revoking = 0;  // what the client wrote is newer
     // A chmod after the last write is the later change.
