@@ -69,6 +69,7 @@ struct Inode {
   // Not 0: the client may have pages of generations before this one, and is asked to drop them. Until it has, it is
   // shown the attributes of that time: with a new size, the rest of an old last page would be taken for data.
   uint64_t revoking = 0;
+  static constexpr uint64_t kUndecided = UINT64_MAX;  // whether the copy is replaced; the same holds meanwhile
   uint64_t flush_failures = 0;
   Error last_flush_error{0, {}};
 

@@ -31,7 +31,7 @@ void MetaServer::bypass_pages(InodeId id) {
 void MetaServer::begin_revocation(Inode& inode) {
   ++inode.generation;
   inode.validated_at = {};
-  if (inode.opens > 0) inode.revoking = inode.generation;  // otherwise who opens it next hears of the generation
+  inode.revoking = inode.opens > 0 ? inode.generation : 0;  // otherwise who opens it next hears of the generation
 }
 
 void MetaServer::revoke_pages(const InodePtr& inode) {
@@ -57,7 +57,11 @@ void MetaServer::pages_revoked(InodeId id, uint64_t generation) {
     inode->revoking = 0;
     inode->validated_at = {};
   }
-  // A waiter that saw it unfinished is waiting by now.
+  wake_revocation_waiters();
+}
+
+void MetaServer::wake_revocation_waiters() {
+  // Who saw it unfinished is waiting by now.
   { const std::lock_guard lock(revoke_mutex_); }
   revoked_.notify_all();
 }

@@ -157,6 +157,7 @@ class MetaServer final : public MetaService {
   static void begin_revocation(Inode& inode);
   // The copy was replaced.
   void revoke_pages(const InodePtr& inode);
+  void wake_revocation_waiters();
   // True if pages were being revoked, and are now. Waits a moment at most.
   bool await_revocation(const InodePtr& inode);
 

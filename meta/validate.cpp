@@ -77,7 +77,7 @@ bool MetaServer::replace_copy(const InodePtr& inode, const consistency::Probe& p
     if (inode->revoking != 0) return true;  // somebody else is at it
     first_data = !inode->has_data && !inode->unlinked;
     inode->has_data = inode->has_data || first_data;
-    begin_revocation(*inode);
+    inode->revoking = Inode::kUndecided;  // nobody takes over the new attributes before the pages go
   }
   // The row is there before the data is.
   const Status stored = first_data ? store_inode(inode) : Status{};
@@ -85,18 +85,22 @@ bool MetaServer::replace_copy(const InodePtr& inode, const consistency::Probe& p
   if (!dropped) log(Module::kMeta).error("inode {}: {}", inode->id, dropped.error().message());
   {
     const std::lock_guard lock(inode->mutex);
-    if (!dropped || !*dropped) {
-      inode->revoking = 0;
-      return false;
+    if (inode->revoking == Inode::kUndecided) inode->revoking = 0;  // and not a fetch that found the same change
+    if (dropped && *dropped) {
+      log(Module::kMeta)
+          .info("inode {}: the outside changed, the copy is dropped (mtime {}, ctime {}, size {})", inode->id,
+                probe.version.mtime.total_nanoseconds() - inode->mtime0.mtime.total_nanoseconds(),
+                probe.version.ctime.total_nanoseconds() - inode->mtime0.ctime.total_nanoseconds(),
+                probe.version.size - inode->mtime0.size);
+      if (inode->cached) --cached_files_;
+      inode->cached = false;
+      inode->mtime0 = inode->seen = probe.version;
+      begin_revocation(*inode);
     }
-    log(Module::kMeta)
-        .info("inode {}: the outside changed, the copy is dropped (mtime {}, ctime {}, size {})", inode->id,
-              probe.version.mtime.total_nanoseconds() - inode->mtime0.mtime.total_nanoseconds(),
-              probe.version.ctime.total_nanoseconds() - inode->mtime0.ctime.total_nanoseconds(),
-              probe.version.size - inode->mtime0.size);
-    if (inode->cached) --cached_files_;
-    inode->cached = false;
-    inode->mtime0 = inode->seen = probe.version;
+  }
+  if (!dropped || !*dropped) {
+    wake_revocation_waiters();
+    return false;
   }
   revoke_pages(inode);
   return true;
