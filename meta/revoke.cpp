@@ -2,7 +2,7 @@
 //
 // Revocation: a copy is replaced while the client has the file open, so what its page cache holds must go. The client
 // is asked, and says when it has done so (pages_revoked). Nothing of ours is locked meanwhile: it waits for pages that
-// are being read, and we are who answers those reads.
+// are being read, and those reads wait for us.
 #include <utility>
 
 #include "meta/server.h"

@@ -148,14 +148,15 @@ class MetaServer final : public MetaService {
   Status refresh_for_client(const InodePtr& inode);
   // Takes over what a look that began at `changes` has shown.
   void take_over(const InodePtr& inode, const consistency::Probe& probe, uint64_t changes);
-  void accept(Inode& inode, const consistency::Probe& probe);
+  // Takes over its attributes, unless pages of an earlier copy are left. The caller holds inode.mutex.
+  static void accept(Inode& inode, const consistency::Probe& probe);
   bool replace_copy(const InodePtr& inode, const consistency::Probe& probe);
 
   // --- meta/revoke.cpp
-  // The copy is about to be replaced: the client's pages are of an earlier generation now, and its attributes stay as
-  // they are until revoke_pages() has taken those away. The caller holds inode.mutex.
+  // The client's pages are of an earlier generation from now on, and the attributes that it is shown stay as they are
+  // until those are gone. The caller holds inode.mutex.
   static void begin_revocation(Inode& inode);
-  // The copy was replaced.
+  // After that, and after the copy was replaced: asks the client to drop them.
   void revoke_pages(const InodePtr& inode);
   void wake_revocation_waiters();
   // True if pages were being revoked, and are now. Waits a moment at most.

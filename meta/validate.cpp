@@ -57,11 +57,9 @@ void MetaServer::take_over(const InodePtr& inode, const consistency::Probe& prob
   if (!renamed && !open) inode->outdated = true;  // then it is dropped by who opens it
 }
 
-// The caller holds inode.mutex.
 void MetaServer::accept(Inode& inode, const consistency::Probe& probe) {
   inode.seen = probe.version;
   if (inode.revoking != 0) return;  // the attributes are taken over by the look after that
-
   inode.validated_at = std::chrono::steady_clock::now();
   inode.attributes = probe.attributes;
   if (inode.shown_ctime != FileTime{} && probe.version.ctime == inode.mtime0.ctime) {
@@ -85,7 +83,7 @@ bool MetaServer::replace_copy(const InodePtr& inode, const consistency::Probe& p
   if (!dropped) log(Module::kMeta).error("inode {}: {}", inode->id, dropped.error().message());
   {
     const std::lock_guard lock(inode->mutex);
-    if (inode->revoking == Inode::kUndecided) inode->revoking = 0;  // and not a fetch that found the same change
+    if (inode->revoking == Inode::kUndecided) inode->revoking = 0;  // otherwise a fetch has found the same change
     if (dropped && *dropped) {
       log(Module::kMeta)
           .info("inode {}: the outside changed, the copy is dropped (mtime {}, ctime {}, size {})", inode->id,
