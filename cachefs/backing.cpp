@@ -20,9 +20,10 @@ void set_backing(fuse_file_info*, int) {}
 
 }  // namespace
 
-BackingTable::BackingTable(StorageService& storage, const Config& config)
+BackingTable::BackingTable(StorageService& storage, const Config& config, bool shared)
     : storage_(storage),
       policy_(config.fuse.passthrough),
+      shared_(shared),
       each_write_(config.flush.policy == FlushPolicy::kWriteThrough) {
   if (policy_ == Passthrough::kOff) off_ = "fuse.passthrough is off";
   if (policy_ == Passthrough::kRead) read_only_ = "fuse.passthrough is read";
@@ -60,19 +61,28 @@ void BackingTable::leave(InodeId id) {
 
 Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info) {
   const std::shared_ptr<Entry> entry = enter(id);
-  const std::lock_guard lock(entry->mutex);
+  std::unique_lock lock(entry->mutex);
+  // Whoever has just closed the file is still to be heard of. Beside his handle a command's would have to be backed as
+  // well, and what is backed cannot leave the cache.
+  constexpr std::chrono::milliseconds kMoment{100};
+  const bool control = (info->flags & kControlOpenFlags) == kControlOpenFlags;
+  if (control) entry->released.wait_for(lock, kMoment, [&entry] { return entry->backed == 0; });
   const Result<Access> access = choose(request, id, *entry, info->flags);
   if (!access) {
     leave(id);
     return access;
   }
   if (*access == Access::kCached) {
-    ++entry->cached;
+    ++entry->unbacked;
     return access;
   }
-  ++entry->backed;
-  set_backing(info, entry->backing_id);
-  if (*access == Access::kMapped) {
+  if (*access == Access::kDirect) {
+    ++entry->unbacked;
+  } else {
+    ++entry->backed;
+    set_backing(info, entry->backing_id);
+  }
+  if (*access != Access::kPassthrough) {
     info->direct_io = 1;
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 15)
     info->parallel_direct_writes = 1;
@@ -82,7 +92,7 @@ Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info
 }
 
 Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int flags) {
-  if (entry.cached > 0 || (entry.backed == 0 && is_off())) return Access::kCached;
+  if (entry.unbacked > 0 || (entry.backed == 0 && is_off())) return unbacked();
   const bool control = (flags & kControlOpenFlags) == kControlOpenFlags;
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
   // The kernel would go on appending after fcntl(F_SETFL) has taken O_APPEND away; and what it syncs by itself is the
@@ -92,7 +102,13 @@ Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry
   LeaseRequest lease{id, writes, policy_ == Passthrough::kOn, false, (flags & O_DIRECT) != 0};
   Status lent = unpaced ? lend(request, lease, entry) : Status(fail(EAGAIN));
   if (lent) return Access::kPassthrough;
-  if (entry.backed == 0 && !is_mapped(id)) return Access::kCached;
+  if (entry.backed == 0 && shared_) {
+    // What is stored into a mapping of the chunk file all nodes see; into pages of this kernel's, one.
+    const bool mapped = !control && !unpaced && lend(request, lease, entry);
+    return mapped ? Access::kMapped : Access::kDirect;
+  }
+  // A command must not hold the chunk file that it wants to drop.
+  if (entry.backed == 0 && (control || !is_mapped(id))) return Access::kCached;
 
   // The kernel takes no other handle beside a backed one, and what is stored into a mapping that outlived its handle is
   // in no page of the kernel's but the chunk file's. What changed outside under those who have it open comes
@@ -113,7 +129,8 @@ bool BackingTable::is_mapped(InodeId id) {
 Status BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry) {
   const Result<UniqueFd> fd = storage_.lease(lease);
   if (!fd) {
-    if (fd.error().code == ENOTSUP) disable(fd.error().context);
+    // In a cluster that may be true of one target alone.
+    if (fd.error().code == ENOTSUP && !shared_) disable(fd.error().context);
     return Failure(fd.error());
   }
   if (entry.backed > 0) return {};
@@ -148,12 +165,14 @@ void BackingTable::release(fuse_req_t request, InodeId id, Access access) {
   const std::shared_ptr<Entry> entry = enter(id);
   {
     const std::lock_guard lock(entry->mutex);
-    if (access == Access::kCached) --entry->cached;
-    if (access != Access::kCached) {
+    if (access == Access::kCached || access == Access::kDirect) {
+      --entry->unbacked;
+    } else {
       if (--entry->backed == 0) unregister(request, entry->backing_id);
       storage_.end_lease(id);
     }
   }
+  entry->released.notify_all();
   leave(id);  // of this call
   leave(id);  // of open()
 }

@@ -3,12 +3,15 @@
 // An inode with an open handle is in one of two modes, which exclude each other (the kernel fails the open with EIO):
 // cached, where reads go through the kernel's page cache and come to us when that has nothing; and backed, where the
 // kernel reads, writes, or at least maps the chunk file itself (FUSE passthrough). The first open decides. All backed
-// handles of an inode share one registration of the chunk file, and each holds a lease on it.
+// handles of an inode share one registration of the chunk file, and each holds a lease on it. In a cluster others
+// change the file as well: instead of cached handles there are direct ones. Beside backed ones they could not be
+// mapped.
 #pragma once
 
 #include <fuse_lowlevel.h>
 
 #include <array>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,13 +25,15 @@ namespace forebay::cachefs {
 
 enum class Access {
   kCached,       // through the page cache
+  kDirect,       // each request comes to us
   kMapped,       // each request comes to us, but a mapping is one of the chunk file
   kPassthrough,  // the kernel reads and writes the chunk file
 };
 
 class BackingTable {
  public:
-  BackingTable(StorageService& storage, const Config& config);
+  // `shared`: others change the files as well, so no page is kept.
+  BackingTable(StorageService& storage, const Config& config, bool shared);
 
   // From now on without: the kernel, the rights of this process, or the cache's file system do not allow it.
   void disable(std::string reason);
@@ -45,7 +50,8 @@ class BackingTable {
  private:
   struct Entry {
     std::mutex mutex;
-    int cached = 0;
+    std::condition_variable released;
+    int unbacked = 0;
     int backed = 0;
     int users = 0;  // those above and who is about to become one; guarded by the shard
     int backing_id = 0;
@@ -57,6 +63,7 @@ class BackingTable {
 
   std::shared_ptr<Entry> enter(InodeId id);
   void leave(InodeId id);
+  Access unbacked() const { return shared_ ? Access::kDirect : Access::kCached; }
   Result<Access> choose(fuse_req_t request, InodeId id, Entry& entry, int flags);
   Status lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry);
   // Without a handle: a mapping of the chunk file may be left, through which it is written.
@@ -66,6 +73,7 @@ class BackingTable {
 
   StorageService& storage_;
   const Passthrough policy_;
+  const bool shared_;
   const bool each_write_;  // comes to us, because the policy wants it outside at once
 
   static constexpr size_t kShards = 16;

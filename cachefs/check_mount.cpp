@@ -144,16 +144,7 @@ Status check_not_mounted(const std::string& mountpoint) {
   return fail(EBUSY, "mountpoint {}: a forebay mount is there already", mountpoint);
 }
 
-}  // namespace
-
-Status check_mount(MountOptions& options) {
-  if (options.caches.size() > 1) {
-    return fail(ENOTSUP, "--cache {}: several cache directories are not available in this version; give one",
-                options.caches[1]);
-  }
-  RETURN_IF_ERROR(check_fuse_options(options.fuse_options));
-  RETURN_IF_ERROR(check_external(options.external));
-  RETURN_IF_ERROR(check_mountpoint_exists(options.mountpoint));
+Status check_cache(MountOptions& options) {
   const bool chosen = options.caches.empty();
   if (chosen) {
     ASSIGN_OR_RETURN(std::string cache, default_cache_directory(options.external));
@@ -161,15 +152,30 @@ Status check_mount(MountOptions& options) {
   }
   std::string& cache = options.caches.front();
   ASSIGN_OR_RETURN(cache, resolve_cache_directory(cache, chosen));
-
-  const Named external{"external directory", options.external};
-  const Named mountpoint{"mountpoint", options.mountpoint};
   const Named directory{"cache directory", cache};
-  RETURN_IF_ERROR(check_apart(mountpoint, external));
-  RETURN_IF_ERROR(check_apart(mountpoint, directory));
-  RETURN_IF_ERROR(check_apart(directory, external));
+  RETURN_IF_ERROR(check_apart({"mountpoint", options.mountpoint}, directory));
+  RETURN_IF_ERROR(check_apart(directory, {"external directory", options.external}));
+  return {};
+}
+
+}  // namespace
+
+Status check_mount(MountOptions& options) {
+  if (options.in_cluster() && !options.caches.empty()) {
+    return fail(EINVAL, "--cache {}: with cluster.mgmtd, the targets of the cluster are the cache",
+                options.caches.front());
+  }
+  if (options.caches.size() > 1) {
+    return fail(ENOTSUP, "--cache {}: several cache directories are not available in this version; give one",
+                options.caches[1]);
+  }
+  RETURN_IF_ERROR(check_fuse_options(options.fuse_options));
+  RETURN_IF_ERROR(check_external(options.external));
+  RETURN_IF_ERROR(check_mountpoint_exists(options.mountpoint));
+  RETURN_IF_ERROR(check_apart({"mountpoint", options.mountpoint}, {"external directory", options.external}));
+  if (!options.in_cluster()) RETURN_IF_ERROR(check_cache(options));
   RETURN_IF_ERROR(check_not_mounted(options.mountpoint));
-  RETURN_IF_ERROR(check_cache_directory(cache));
+  if (!options.in_cluster()) RETURN_IF_ERROR(check_cache_directory(options.caches.front()));
   RETURN_IF_ERROR(check_device());
   return clear_mountpoint(options.mountpoint);
 }

@@ -23,21 +23,45 @@ const char* name_of(CapacityPool pool) {
   return "emergency";
 }
 
+void put_state(const TargetInfo& target, Json& row) {
+  constexpr const char* kReachability[] = {"online", "probably-offline", "offline"};
+  constexpr const char* kConsistency[] = {"good", "needs-resync", "resyncing", "bad"};
+  row["node"] = target.node;
+  row["reachability"] = kReachability[static_cast<size_t>(target.reachability)];
+  row["consistency"] = kConsistency[static_cast<size_t>(target.consistency)];
+  row["draining"] = target.draining;
+}
+
 // Of reads that are not passed through.
 std::string splice_report(Session& session) {
   if (!session.can_splice) return "off: this kernel has none";
   return session.ring.report() == "on" ? "off: replies go through io_uring" : "on";
 }
 
+// In one process the mount reports the target.
+void report_own_target(Session& session, const CacheStatus& status) {
+  const Result<ClusterInfo> known = session.mgmt.cluster();
+  if (!known || known->servers.empty()) return;
+  ServerInfo server = known->servers.front();
+  server.targets.front().capacity_bytes = status.capacity_bytes;
+  server.targets.front().used_bytes = status.used_bytes;
+  (void)session.mgmt.report(server);
+}
+
 }  // namespace
 
 std::string status_json(Session& session) {
   const CacheStatus status = session.meta.status();
-  (void)session.mgmt.report_capacity(0, status.capacity_bytes, status.used_bytes);
+  if (session.layouts == nullptr) report_own_target(session, status);
   Json json;
   json["external"] = session.options.external;
   json["mountpoint"] = session.options.mountpoint;
-  json["cache"] = session.options.caches.front();
+  if (session.layouts == nullptr) {
+    json["cache"] = session.options.caches.front();
+  } else {
+    json["mgmtd"] = session.options.config.cluster.mgmtd;
+    json["node"] = node_name_of(session.options.config);
+  }
   json["pid"] = ::getpid();
   json["version"] = FOREBAY_VERSION;
   json["capacity_bytes"] = status.capacity_bytes;
@@ -57,7 +81,11 @@ std::string status_json(Session& session) {
   json["io_uring"] = session.ring.report();
   json["splice"] = splice_report(session);
   for (const TargetInfo& target : session.mgmt.targets()) {
-    json["targets"].push_back({{"id", target.id}, {"path", target.path}, {"pool", name_of(target.pool)}});
+    Json& row = json["targets"].emplace_back();
+    row = {{"id", target.id}, {"path", target.path}, {"pool", name_of(target.pool)}};
+    row["capacity_bytes"] = target.capacity_bytes;
+    row["used_bytes"] = target.used_bytes;
+    if (session.layouts != nullptr) put_state(target, row);
   }
   const auto uptime = std::chrono::steady_clock::now() - session.started;
   json["uptime_s"] = std::chrono::duration_cast<std::chrono::seconds>(uptime).count();

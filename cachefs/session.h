@@ -13,6 +13,7 @@
 #include "core/protocol/meta_service.h"
 #include "core/protocol/mgmt_service.h"
 #include "core/protocol/storage_service.h"
+#include "core/stripe/layout_table.h"
 
 namespace forebay::cachefs {
 
@@ -21,7 +22,10 @@ struct Session {
   StorageService& storage;
   MgmtService& mgmt;
   const MountOptions& options;
-  BackingTable backing{storage, options.config};
+  // Of a client of a cluster: where the chunks of open files are. Others change files while they are open here, so
+  // nothing is kept in this kernel. Null: this process is the only one.
+  LayoutTable* layouts = nullptr;
+  BackingTable backing{storage, options.config, layouts != nullptr};
   RingTransport ring{options.config.fuse};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to

@@ -34,9 +34,11 @@ void add_commands(CLI::App& app, Action& action) {
   add_evict(app, action);
   add_pin(app, action);
   add_unpin(app, action);
+  add_cluster(app, action);
   add_config(app, action);
+  add_targets(app, action);
   add_completion(app, action);
-  add_later_commands(app, action);
+  add_daemons(app, action);
 }
 
 // CLI11 takes "[a,b]" for a list. A file of such a name is the same file with "./" before it.

@@ -7,6 +7,8 @@ find_package(fmt REQUIRED CONFIG)
 find_package(tl-expected REQUIRED CONFIG)
 find_package(nlohmann_json REQUIRED CONFIG)
 find_package(CLI11 REQUIRED CONFIG)
+find_package(Protobuf REQUIRED)
+find_package(OpenSSL REQUIRED)
 find_package(PkgConfig REQUIRED)
 
 foreach(module IN ITEMS liburing sqlite3 libsystemd libxxhash tomlplusplus)

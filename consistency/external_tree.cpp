@@ -70,11 +70,13 @@ Result<UniqueFd> ExternalTree::open_ref(const ExternalRef& ref, int flags) const
                      open_beneath(directory ? directory.get() : root_.get(), piece.c_str(), O_PATH | O_DIRECTORY));
     rest = rest.substr(slash + 1);
   }
-  ASSIGN_OR_RETURN(UniqueFd fd,
-                   open_beneath(directory ? directory.get() : root_.get(), std::string(rest).c_str(), flags));
-  ASSIGN_OR_RETURN(const Probe found, probe_fd(fd.get()));
+  // What is there by now may be something else; to open a FIFO would wait for ever.
+  ASSIGN_OR_RETURN(const UniqueFd fd,
+                   open_beneath(directory ? directory.get() : root_.get(), std::string(rest).c_str(), O_PATH));
+  ASSIGN_OR_RETURN(const Probe found, probe_known(fd.get()));
+  if (S_ISLNK(found.attributes.mode)) return fail(ELOOP);
   if (!(found.identity == ref.identity)) return fail(ESTALE, "{}: is another object now", ref.path);
-  return fd;
+  return reopen(fd.get(), flags);
 }
 
 std::string proc_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }

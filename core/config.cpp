@@ -1,5 +1,8 @@
 #include "core/config.h"
 
+#include <limits.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -24,6 +27,22 @@ uint64_t Share::of(uint64_t total) const {
   if (!fraction) return std::min(bytes, total);
   const long double part = static_cast<long double>(*fraction) * static_cast<long double>(total);
   return std::min(static_cast<uint64_t>(std::max(part, 0.0L)), total);
+}
+
+std::string node_name_of(const Config& config) {
+  if (config.cluster.name != "auto") return config.cluster.name;
+  char name[HOST_NAME_MAX + 1] = {};
+  return ::gethostname(name, sizeof(name) - 1) == 0 ? name : "localhost";
+}
+
+std::vector<std::string> split_list(std::string_view list) {
+  std::vector<std::string> parts;
+  for (size_t at = 0; at <= list.size();) {
+    const size_t comma = std::min(list.find(',', at), list.size());
+    if (comma > at) parts.emplace_back(list.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return parts;
 }
 
 uint64_t passthrough_headroom_of(const Config& config, uint64_t capacity_bytes) {

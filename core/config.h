@@ -61,6 +61,25 @@ struct Config {
     IoUring io_uring = IoUring::kAuto;
     uint32_t threads = 32;
   } fuse;
+  struct Cluster {
+    std::string name = "auto";  // of this node; "auto": the host's
+    std::string mgmtd = "none";
+    std::string secret_file = "none";
+    std::string external = "none";
+  } cluster;
+  // Of the daemons. Lists are separated by commas.
+  struct Mgmtd {
+    std::string listen = "127.0.0.1:7700";
+    std::string data = "/var/lib/forebay/mgmtd";
+  } mgmtd;
+  struct Metad {
+    std::string listen = "127.0.0.1:7701";
+    std::string data = "/var/lib/forebay/metad";
+  } metad;
+  struct Storaged {
+    std::string listen = "127.0.0.1:7702";
+    std::string targets = "/var/lib/forebay/target";
+  } storaged;
   struct Log {
     std::string target = "auto";  // "auto", "journal", "stderr" or a file's path
     std::string level = "info";   // "info", or per module: "info,storage=debug"
@@ -76,6 +95,12 @@ Status load_config_file(Config& config, const std::string& path);
 
 // What no single key can tell: low above high, a chunk size that is no power of two, ... EINVAL.
 Status check_config(const Config& config);
+
+// cluster.name, or the host's name.
+std::string node_name_of(const Config& config);
+
+// The parts of a list that are separated by commas; empty ones are left out.
+std::vector<std::string> split_list(std::string_view list);
 
 // fuse.passthrough_headroom in bytes, for a cache of this capacity; the default is the larger of 4 GiB and a quarter.
 uint64_t passthrough_headroom_of(const Config& config, uint64_t capacity_bytes);

@@ -5,6 +5,7 @@
 #include "core/config_values.h"
 #include "core/log.h"
 #include "core/nearest.h"
+#include "core/transport/address.h"
 #include "core/units.h"
 
 namespace forebay {
@@ -122,6 +123,84 @@ Status set_headroom(Config& config, std::string_view value) {
   RETURN_IF_ERROR(set_share(share, value, 0));
   config.fuse.passthrough_headroom = share;
   return {};
+}
+
+constexpr std::string_view kNone = "none";
+
+Status set_node_name(Config& config, std::string_view value) {
+  constexpr size_t kMostBytes = 255;
+  if (value.empty() || value.size() > kMostBytes) return fail(EINVAL, "\"{}\" is not a name", value);
+  config.cluster.name = value;
+  return {};
+}
+
+Status set_address(std::string& field, std::string_view value) {
+  if (value != kNone) RETURN_IF_ERROR(transport::parse_address(value));
+  field = value;
+  return {};
+}
+
+Status set_addresses(std::string& field, std::string_view value) {
+  const std::vector<std::string> addresses = split_list(value);
+  if (addresses.empty()) return fail(EINVAL, "\"{}\" is no list of addresses", value);
+  for (const std::string& address : addresses) RETURN_IF_ERROR(transport::parse_address(address));
+  field = value;
+  return {};
+}
+
+// Daemons work in "/".
+Status set_path(std::string& field, std::string_view value) {
+  if (value != kNone && !value.starts_with('/')) return fail(EINVAL, "\"{}\" is not an absolute path", value);
+  field = value;
+  return {};
+}
+
+Status set_paths(std::string& field, std::string_view value) {
+  const std::vector<std::string> paths = split_list(value);
+  if (paths.empty()) return fail(EINVAL, "\"{}\" is no list of paths", value);
+  std::string path;
+  for (const std::string& one : paths) RETURN_IF_ERROR(set_path(path, one));
+  field = value;
+  return {};
+}
+
+std::vector<ConfigKey> cluster_keys() {
+  return {
+      {"cluster.name", KeyType::kText, "text", "What this node is called in the cluster; \"auto\" is the host's name.",
+       set_node_name, [](const Config& c) { return c.cluster.name; }},
+      {"cluster.mgmtd", KeyType::kText, "address | none",
+       "Where mgmtd listens: HOST:PORT. A mount with this key is one of the cluster's; \"none\": a cache of its own.",
+       [](Config& c, std::string_view v) { return set_address(c.cluster.mgmtd, v); },
+       [](const Config& c) { return c.cluster.mgmtd; }},
+      {"cluster.secret_file", KeyType::kText, "path | none",
+       "A file with what all members know and nobody else: at least 16 bytes. Without it daemons listen on loopback "
+       "addresses and Unix sockets only.",
+       [](Config& c, std::string_view v) { return set_path(c.cluster.secret_file, v); },
+       [](const Config& c) { return c.cluster.secret_file; }},
+      {"cluster.external", KeyType::kText, "path | none",
+       "The external directory, the same on all nodes; mgmtd tells the others.",
+       [](Config& c, std::string_view v) { return set_path(c.cluster.external, v); },
+       [](const Config& c) { return c.cluster.external; }},
+      {"mgmtd.listen", KeyType::kText, "addresses", "Where mgmtd listens: HOST:PORT or unix:PATH, or several.",
+       [](Config& c, std::string_view v) { return set_addresses(c.mgmtd.listen, v); },
+       [](const Config& c) { return c.mgmtd.listen; }},
+      {"mgmtd.data", KeyType::kText, "path", "Where mgmtd keeps what it must not forget.",
+       [](Config& c, std::string_view v) { return set_path(c.mgmtd.data, v); },
+       [](const Config& c) { return c.mgmtd.data; }},
+      {"metad.listen", KeyType::kText, "addresses", "Where metad listens: HOST:PORT or unix:PATH, or several.",
+       [](Config& c, std::string_view v) { return set_addresses(c.metad.listen, v); },
+       [](const Config& c) { return c.metad.listen; }},
+      {"metad.data", KeyType::kText, "path", "Where metad keeps its database.",
+       [](Config& c, std::string_view v) { return set_path(c.metad.data, v); },
+       [](const Config& c) { return c.metad.data; }},
+      {"storaged.listen", KeyType::kText, "addresses", "Where storaged listens: HOST:PORT or unix:PATH, or several.",
+       [](Config& c, std::string_view v) { return set_addresses(c.storaged.listen, v); },
+       [](const Config& c) { return c.storaged.listen; }},
+      {"storaged.targets", KeyType::kText, "paths",
+       "The targets of this node: a directory on each SSD; cache.capacity is that of each of them.",
+       [](Config& c, std::string_view v) { return set_paths(c.storaged.targets, v); },
+       [](const Config& c) { return c.storaged.targets; }},
+  };
 }
 
 std::vector<ConfigKey> make_table() {
@@ -243,7 +322,12 @@ std::vector<ConfigKey> make_table() {
 }  // namespace
 
 const std::vector<ConfigKey>& config_key_table() {
-  static const std::vector<ConfigKey> table = make_table();
+  static const std::vector<ConfigKey> table = [] {
+    std::vector<ConfigKey> all = make_table();
+    const std::vector<ConfigKey> cluster = cluster_keys();
+    all.insert(all.end(), cluster.begin(), cluster.end());
+    return all;
+  }();
   return table;
 }
 

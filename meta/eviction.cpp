@@ -4,7 +4,7 @@
 
 namespace forebay::meta {
 
-evictor::Actions MetaServer::eviction_actions() {
+std::unique_ptr<evictor::Evictor> MetaServer::make_evictor(TargetId target) {
   evictor::Actions actions;
   actions.use_of = [this](InodeId id) {
     evictor::FileUse use;
@@ -21,29 +21,27 @@ evictor::Actions MetaServer::eviction_actions() {
     return flush_inode(inode, true);
   };
   actions.drop = [this](InodeId id, uint64_t bytes) { return drop(id, bytes); };
-  actions.used_bytes = [this] {
-    const SpaceReport space = storage_.space();
+  actions.used_bytes = [this, target] {
+    const SpaceReport space = storage_.space_of(target);
     return space.used_bytes + space.reserved_bytes;
   };
-  actions.capacity_bytes = [this] { return storage_.space().capacity_bytes; };
-  return actions;
+  actions.capacity_bytes = [this, target] { return storage_.space_of(target).capacity_bytes; };
+  return std::make_unique<evictor::Evictor>(std::move(actions), [this, target] {
+    const uint64_t capacity = storage_.space_of(target).capacity_bytes;
+    return evictor::Watermarks{config_.evict.high.of(capacity), config_.evict.low.of(capacity)};
+  });
 }
 
-evictor::Watermarks MetaServer::watermarks() {
-  const uint64_t capacity = storage_.space().capacity_bytes;
-  return {config_.evict.high.of(capacity), config_.evict.low.of(capacity)};
-}
-
-Status MetaServer::make_room(InodeId, uint64_t bytes) {
-  if (bytes > 0) return evictor_.make_room(bytes);
-  evictor_.kick();
+Status MetaServer::make_room(TargetId target, uint64_t bytes) {
+  if (bytes > 0) return evictors_.of(target).make_room(bytes);
+  evictors_.of(target).kick();
   return {};
 }
 
 Result<uint64_t> MetaServer::drop(InodeId id, uint64_t bytes) {
   Result<InodePtr> found = inodes_.get(id);
   if (!found) {  // no row: its file went away
-    evictor_.remove(id);
+    evictors_.remove(id);
     return uint64_t{0};
   }
   const InodePtr inode = *found;
@@ -58,9 +56,10 @@ Result<uint64_t> MetaServer::drop(InodeId id, uint64_t bytes) {
     inode->cached = inode->cached && state.complete && state.exists;
     gone = !state.exists && inode->opens == 0 && !inode->dirty;
     if (gone) inode->has_data = false;
+    if (gone) inode->layout = nullptr;  // who opens it next has it where it is near
     pinned = inode->pinned;
   }
-  if (gone) evictor_.remove(id);
+  if (gone) evictors_.remove(id);
   if (gone && !pinned) {
     erase_row(inode);
   } else if (gone || freed > 0) {
@@ -74,7 +73,9 @@ Result<uint64_t> MetaServer::drop(InodeId id, uint64_t bytes) {
 // The file was used: it is the last to leave now.
 void MetaServer::used(const InodePtr& inode) {
   const std::lock_guard lock(inode->mutex);
-  if (inode->has_data && !inode->pinned) evictor_.touch(inode->id);
+  if (!inode->has_data || inode->pinned) return;
+  const auto& layout = inode->layout != nullptr ? inode->layout : placement_.plain();
+  evictors_.touch(layout->targets, inode->id);
 }
 
 }  // namespace forebay::meta

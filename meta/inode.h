@@ -51,6 +51,7 @@ struct Inode {
   bool maybe_capable = true;  // may have a security.capability attribute
 
   // The copy.
+  std::shared_ptr<const Layout> layout;  // null: no target was chosen yet
   bool cached = false, dirty = false, pinned = false, has_data = false;
   bool stored = false;           // has a row in the database
   bool names_stored = false;     // and the database knows all its names

@@ -121,6 +121,7 @@ Result<InodePtr> InodeTable::load_new(const InodeRow& row, int depth) {
   inode->has_data = row.has_data;
   inode->mtime0 = row.mtime0;
   inode->shown_ctime = row.shown_ctime;
+  inode->layout = row.layout;
   inode->stored = inode->names_stored = true;
   ASSIGN_OR_RETURN(std::vector<DentryRow> names, store_.names_of(row.id));
   ASSIGN_OR_RETURN(const std::vector<DentryRow> intents, store_.intents_of(row.id));

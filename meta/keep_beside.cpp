@@ -8,6 +8,11 @@
 
 namespace forebay::meta {
 
+Status MetaServer::copy_beside(InodeId id, const InodePtr& directory, const std::string& name, const FdPtr& made) {
+  ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(made->get()));
+  return storage_.copy_out(id, {joined(path_of(directory), name), probe.identity, made});
+}
+
 Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
   std::vector<Name> names;
   Attributes attributes;
@@ -26,7 +31,8 @@ Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
   }
   RETURN_IF_ERROR(parent);
 
-  UniqueFd fd;
+  const auto made = std::make_shared<UniqueFd>();
+  UniqueFd& fd = *made;
   std::string beside;
   constexpr int kMostNames = 1000;
   for (int attempt = 0; attempt < kMostNames && !fd; ++attempt) {
@@ -35,7 +41,7 @@ Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
     if (!fd && errno != EEXIST) return fail_errno("{}", beside);
   }
   if (!fd) return fail(EEXIST, "{}", beside);
-  const Status copied = storage_.copy_out(inode->id, fd.get());
+  const Status copied = copy_beside(inode->id, directory, beside, made);
   const timespec times[2] = {attributes.atime.to_timespec(), state.mtime.to_timespec()};
   if (!copied || ::fchown(fd.get(), attributes.uid, attributes.gid) != 0 ||
       ::fchmod(fd.get(), attributes.mode & 07777) != 0 || ::futimens(fd.get(), times) != 0 || ::fsync(fd.get()) != 0) {
@@ -44,8 +50,7 @@ Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
     return Failure(error);
   }
   touched(directory, beside);
-  const std::string above = path_of(directory);
-  return above.empty() ? beside : above + "/" + beside;
+  return joined(path_of(directory), beside);
 }
 
 }  // namespace forebay::meta

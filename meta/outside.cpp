@@ -123,7 +123,8 @@ std::string MetaServer::path_of(const InodePtr& inode) {
 
 Result<ExternalRef> MetaServer::ref_of(const InodePtr& inode) {
   ASSIGN_OR_RETURN(FdPtr fd, path_fd(inode));
-  return ExternalRef{{}, inode->identity, std::move(fd)};
+  // In another process the descriptor is worth nothing.
+  return ExternalRef{placement_.is_cluster() ? path_of(inode) : std::string(), inode->identity, std::move(fd)};
 }
 
 Attributes MetaServer::attributes_of(const InodePtr& inode, bool* leased) {
@@ -149,7 +150,8 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
   reply.id = inode->id;
   bool leased = false;
   reply.attributes = attributes_of(inode, &leased);
-  if (leased) return reply;  // a store into a mapping changes them, and the kernel does not know
+  if (leased) return reply;                   // a store into a mapping changes them, and the kernel does not know
+  if (placement_.is_cluster()) return reply;  // other clients change them
   const std::lock_guard lock(inode->mutex);
   reply.valid_for = freshness_.valid_for(inode->validated_at, std::chrono::steady_clock::now());
   return reply;

@@ -19,6 +19,7 @@ InodeRow MetaServer::row_of(Inode& inode) {
   row.mtime0 = inode.mtime0;
   row.shown_ctime = inode.shown_ctime;
   row.last_access = access_clock_++;
+  if (inode.has_data && inode.layout != placement_.plain()) row.layout = inode.layout;
   return row;
 }
 

@@ -4,6 +4,14 @@
 #include "meta/server.h"
 
 namespace forebay::meta {
+namespace {
+
+bool is_out_of_reach(const Error& error) {
+  return error.code == ENXIO || error.code == EHOSTUNREACH || error.code == ECONNREFUSED || error.code == ECONNRESET ||
+         error.code == ETIMEDOUT;
+}
+
+}  // namespace
 
 Status MetaServer::recover() {
   RETURN_IF_ERROR(store_->prune_directories());
@@ -11,12 +19,14 @@ Status MetaServer::recover() {
   const std::string identity = fmt::format("{}:{}", root.identity.inode, root.identity.birth.total_nanoseconds());
   ASSIGN_OR_RETURN(const std::string known, store_->setting("root"));
   std::vector<InodeId> dirty;
-  RETURN_IF_ERROR(store_->for_each_file([&](const InodeRow& row) {
+  ASSIGN_OR_RETURN(const std::vector<FileRow> files, store_->files());
+  for (const FileRow& row : files) {
     access_clock_ = std::max(access_clock_.load(), row.last_access + 1);
     if (row.cached) ++cached_files_;
     if (row.dirty) dirty.push_back(row.id);
-    if (row.has_data && !row.pinned) evictor_.touch(row.id);
-  }));
+    const auto& layout = row.layout != nullptr ? row.layout : placement_.plain();
+    if (row.has_data && !row.pinned) evictors_.touch(layout->targets, row.id);
+  }
   // An empty directory where a file system should be mounted would look as if all files had been removed.
   if (!dirty.empty() && !known.empty() && known != identity) {
     return fail(ENXIO,
@@ -25,7 +35,11 @@ Status MetaServer::recover() {
                 external_.path(), dirty.size());
   }
   if (known != identity) RETURN_IF_ERROR(store_->put_setting("root", identity));
-  for (const InodeId id : dirty) RETURN_IF_ERROR(recover_dirty(id));
+  for (const InodeId id : dirty) {
+    const Status recovered = recover_dirty(id);
+    if (!recovered && !is_out_of_reach(recovered.error())) return recovered;
+    if (!recovered) RETURN_IF_ERROR(recover_later(id, recovered.error()));
+  }
   ASSIGN_OR_RETURN(const std::vector<InodeId> unsettled, store_->with_intents());
   for (const InodeId id : unsettled) {
     ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
@@ -36,6 +50,18 @@ Status MetaServer::recover() {
     log(Module::kMeta).info("{} files with data that is not outside yet were taken up", scheduler_.count());
   }
   return store_->commit();
+}
+
+// Its target is on a node that is not there now. What is on it is dirty still, and flushed when it is back.
+Status MetaServer::recover_later(InodeId id, const Error& error) {
+  log(Module::kMeta).warn("inode {}: has data that is not outside yet, and is out of reach: {}", id, error.message());
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  {
+    const std::lock_guard lock(dirty_mutex_);
+    dirty_[id] = inode;
+  }
+  scheduler_.add(id, flush_due());
+  return {};
 }
 
 Status MetaServer::recover_dirty(InodeId id) {

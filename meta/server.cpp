@@ -11,7 +11,7 @@ constexpr size_t kMostSmallFilesWaiting = 65'536;
 }  // namespace
 
 MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
-                       StorageService& storage)
+                       StorageService& storage, std::function<std::vector<TargetInfo>()> targets)
     : config_(config),
       store_(std::move(store)),
       external_(external),
@@ -19,7 +19,8 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
       freshness_(config.consistency),
       inodes_(*store_, external),
       known_names_(freshness_.names_valid_for()),
-      evictor_(eviction_actions(), [this] { return watermarks(); }),
+      placement_(config_, std::move(targets)),
+      evictors_([this](TargetId target) { return make_evictor(target); }),
       scheduler_([this](InodeId id) -> Status {
         ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
         return flush_inode(inode);
@@ -33,7 +34,7 @@ Status MetaServer::start() {
   RETURN_IF_ERROR(recover());
   scheduler_.start(config_.flush.streams);
   if (config_.fetch.small_files_bytes > 0) small_files_.start(config_.fetch.streams);
-  evictor_.start();
+  evictors_.start();
   housekeeper_ = std::thread([this] { housekeep(); });
   if (config_.consistency.validate != Validate::kNever) {
     watching_ = true;
@@ -82,7 +83,7 @@ Status MetaServer::stop(End end) {
   house_wake_.notify_all();
   if (housekeeper_.joinable()) housekeeper_.join();
   scheduler_.stop();
-  evictor_.stop();
+  evictors_.stop();
   if (Status committed = store_->sync(); !committed && result) result = committed;
   return result;
 }
@@ -100,7 +101,7 @@ CacheStatus MetaServer::status() {
   status.flushed_bytes = space.flushed_bytes;
   status.dirty_files = scheduler_.count();
   status.cached_files = cached_files_;
-  status.evicted_bytes = evictor_.evicted_bytes();
+  status.evicted_bytes = evictors_.evicted_bytes();
   status.flush_failures = flush_failures_;
   status.conflicts = conflict_count_;
   status.inodes_in_memory = inodes_.size();

@@ -16,23 +16,27 @@
 #include "core/protocol/meta_service.h"
 #include "core/protocol/storage_service.h"
 #include "core/work_queue.h"
-#include "evictor/evictor.h"
+#include "evictor/evictor_set.h"
 #include "evictor/flush_scheduler.h"
 #include "evictor/lru.h"
 #include "meta/inode_table.h"
 #include "meta/known_names.h"
+#include "meta/placement.h"
 #include "meta/store.h"
 
 namespace forebay::meta {
 
 class MetaServer final : public MetaService {
  public:
+  // `targets`: those of the cluster, thread safe; none: there is one, in this process.
   MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
-             StorageService& storage);
+             StorageService& storage, std::function<std::vector<TargetInfo>()> targets = {});
   ~MetaServer() override;
 
   // Reads the database and takes up what an earlier run left dirty. Then flushes and evicts in the background.
   Status start();
+  // Where an inode's chunks are; for who routes requests to targets. Null when none was chosen yet. ESTALE.
+  Result<std::shared_ptr<const Layout>> find_layout(InodeId id);
   // Ends the background work. What is dirty is brought out first, kept for the next start, or given up. Returns what
   // could not be brought out; that is kept.
   enum class End { kFlush, kKeep, kDiscard };
@@ -62,10 +66,10 @@ class MetaServer final : public MetaService {
                   int flags) override;
   Status removexattr(const Caller& caller, InodeId id, const std::string& name) override;
   Result<struct statvfs> statfs(InodeId id) override;
-  Status open(const Caller& caller, InodeId id, int flags) override;
-  Result<EntryReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
-                            int flags) override;
-  Result<EntryReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
+  Result<OpenReply> open(const Caller& caller, InodeId id, int flags) override;
+  Result<CreateReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
+                             int flags) override;
+  Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
   Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
   Status close(InodeId id) override;
@@ -93,7 +97,7 @@ class MetaServer final : public MetaService {
   void copy_replaced(InodeId id) override;
   Result<ExternalRef> locate(InodeId id) override;
   void report_complete(InodeId id) override;
-  Status make_room(InodeId id, uint64_t bytes) override;
+  Status make_room(TargetId target, uint64_t bytes) override;
 
  private:
   struct DirectoryHandle;
@@ -125,6 +129,9 @@ class MetaServer final : public MetaService {
   std::vector<Name> stale_names(const InodePtr& inode);
   void forget_stale_names(const InodePtr& inode);
   std::string path_of(const InodePtr& inode);
+  static std::string joined(const std::string& directory, const std::string& name) {
+    return directory.empty() ? name : directory + "/" + name;
+  }
   Result<ExternalRef> ref_of(const InodePtr& inode);
   // Attributes for an application: the outside's, with size and times of newer data here.
   // `leased`: set if they may change at any time.
@@ -228,7 +235,9 @@ class MetaServer final : public MetaService {
                                const std::function<int(int directory_fd, const char* name)>& call);
 
   // --- meta/ops/open.cpp
-  Status open_inode(const InodePtr& inode, int flags, bool created);
+  Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created);
+  // Where the file's chunks are, or will be.
+  Result<std::shared_ptr<const Layout>> layout_of(const Caller& caller, const InodePtr& inode);
 
   // --- meta/small_files.cpp
   void listed(const EntryReply& entry);
@@ -251,20 +260,23 @@ class MetaServer final : public MetaService {
 
   // --- meta/keep_beside.cpp
   Result<std::string> keep_beside(const InodePtr& inode);
+  // The file as it is here goes into the external file that was made.
+  Status copy_beside(InodeId id, const InodePtr& directory, const std::string& name, const FdPtr& made);
 
   // --- meta/ops/cache.cpp
+  Status drop_soon(InodeId id);
   bool is_below(const InodePtr& inode, InodeId directory);
   std::vector<InodeId> dirty_below(const InodePtr& top);
 
   // --- meta/eviction.cpp
-  evictor::Actions eviction_actions();
-  evictor::Watermarks watermarks();
+  std::unique_ptr<evictor::Evictor> make_evictor(TargetId target);
   Result<uint64_t> drop(InodeId id, uint64_t bytes);
   void used(const InodePtr& inode);
 
   // --- meta/recovery.cpp
   Status recover();
   Status recover_dirty(InodeId id);
+  Status recover_later(InodeId id, const Error& error);
   // Keeps of an inode's names, of which some were only intended, those where the outside has it.
   Status settle_names(const InodePtr& inode);
   void housekeep();
@@ -276,7 +288,8 @@ class MetaServer final : public MetaService {
   const consistency::FreshnessPolicy freshness_;
   InodeTable inodes_;
   KnownNames known_names_;
-  evictor::Evictor evictor_;
+  Placement placement_;
+  evictor::EvictorSet evictors_;
   evictor::FlushScheduler scheduler_;
   WorkQueue<InodeId> small_files_;
 

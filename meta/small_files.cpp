@@ -27,7 +27,7 @@ void MetaServer::fetch_small(InodeId id) {
   const InodePtr inode = inodes_.find(id);
   if (inode == nullptr) return;  // forgotten meanwhile: nobody is there any more
   Status fetched;
-  if (const Status opened = open_inode(inode, O_RDONLY, false); opened) {
+  if (const Status opened = open_inode(Caller{}, inode, O_RDONLY, false); opened) {
     constexpr std::chrono::seconds kLongest{60};
     fetched = storage_.fetch_all(id, kLongest);
     release(id, O_RDONLY);

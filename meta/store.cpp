@@ -1,8 +1,10 @@
 #include "meta/store.h"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <charconv>
 #include <utility>
@@ -27,6 +29,7 @@ constexpr char kSchema[] = R"(
     PRIMARY KEY(child, parent, name)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS intent(child INTEGER NOT NULL, parent INTEGER NOT NULL, name BLOB NOT NULL,
     PRIMARY KEY(child, parent, name)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS layout(inode INTEGER PRIMARY KEY, chunk_size INTEGER NOT NULL, targets TEXT NOT NULL);
   CREATE TABLE IF NOT EXISTS setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )";
 
@@ -34,11 +37,27 @@ constexpr char kInodeColumns[] =
     "id, device, inode, birth_s, birth_ns, mode, flags, mtime_s, mtime_ns, ctime_s, ctime_ns, size, last_access, "
     "shown_s, shown_ns";
 
-constexpr int64_t kCached = 1, kDirty = 2, kPinned = 4, kHasData = 8;
+constexpr int64_t kCached = 1, kDirty = 2, kPinned = 4, kHasData = 8, kHasLayout = 16;
 
 int64_t flags_of(const InodeRow& row) {
   return (row.cached ? kCached : 0) | (row.dirty ? kDirty : 0) | (row.pinned ? kPinned : 0) |
-         (row.has_data ? kHasData : 0);
+         (row.has_data ? kHasData : 0) | (row.layout != nullptr ? kHasLayout : 0);
+}
+
+std::string text_of(const std::vector<TargetId>& targets) { return fmt::format("{}", fmt::join(targets, ",")); }
+
+// Empty when it is no list of numbers.
+std::vector<TargetId> parse_targets(const std::string& text) {
+  std::vector<TargetId> targets;
+  for (const char* at = text.data(); at != text.data() + text.size();) {
+    TargetId target = 0;
+    const auto parsed = std::from_chars(at, text.data() + text.size(), target);
+    const bool more = parsed.ptr != text.data() + text.size();
+    if (parsed.ec != std::errc{} || (more && *parsed.ptr != ',')) return {};
+    targets.push_back(target);
+    at = parsed.ptr + (more ? 1 : 0);
+  }
+  return targets;
 }
 
 }  // namespace
@@ -99,6 +118,7 @@ InodeRow Store::Statement::inode_row() const {
   row.mtime0.inode = row.identity.inode;
   row.last_access = static_cast<uint64_t>(number(12));
   row.shown_ctime = {number(13), static_cast<int32_t>(number(14))};
+  if ((flags & kHasLayout) != 0) row.layout = std::make_shared<const Layout>();  // read_layout() says which
   return row;
 }
 
@@ -114,13 +134,16 @@ struct Store::Statements {
   sqlite3_stmt* delete_names = nullptr;
   sqlite3_stmt* put_name = nullptr;
   sqlite3_stmt* delete_name = nullptr;
+  sqlite3_stmt* find_layout = nullptr;
+  sqlite3_stmt* put_layout = nullptr;
+  sqlite3_stmt* delete_layout = nullptr;
   sqlite3_stmt* put_intent = nullptr;
   sqlite3_stmt* delete_intents = nullptr;
   sqlite3_stmt* get_setting = nullptr;
   sqlite3_stmt* put_setting = nullptr;
 };
 
-Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
+Result<std::unique_ptr<Store>> Store::open(const std::string& path, uint32_t server) {
   std::unique_ptr<Store> store(new Store);
   store->path_ = path;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -142,7 +165,7 @@ Result<std::unique_ptr<Store>> Store::open(const std::string& path) {
     return fail(EIO, "metadata database {}: has schema {}, this program knows {}", path, version, kSchemaVersion);
   }
   ASSIGN_OR_RETURN(const std::string next, store->setting("next_id"));
-  store->next_id_ = kRootInode + 1;
+  store->next_id_ = (InodeId{server} << kOwnerShift) + kRootInode + 1;
   const char* end = next.data() + next.size();
   if (!next.empty() && std::from_chars(next.data(), end, store->next_id_).ptr != end) {
     return fail(EIO, "metadata database {}: corrupt (next inode number)", path);
@@ -197,12 +220,18 @@ Status Store::prepare() {
       {&statements_->names_of, "SELECT parent, name FROM dentry WHERE child=?"},
       {&statements_->intents_of, "SELECT parent, name FROM intent WHERE child=?"},
       {&statements_->with_intents, "SELECT DISTINCT child FROM intent"},
-      {&statements_->files, "SELECT " + columns + " FROM inode WHERE flags & 14 ORDER BY last_access"},
+      // Few columns, and sorted by us: SQLite would carry whole rows through its sorter.
+      {&statements_->files,
+       "SELECT id, flags, last_access, chunk_size, targets FROM inode LEFT JOIN layout ON layout.inode = inode.id "
+       "WHERE flags & 14"},
       {&statements_->put_inode, "INSERT OR REPLACE INTO inode VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"},
       {&statements_->delete_inode, "DELETE FROM inode WHERE id=?"},
       {&statements_->delete_names, "DELETE FROM dentry WHERE child=?"},
       {&statements_->put_name, "INSERT OR REPLACE INTO dentry(parent, name, child) VALUES(?,?,?)"},
       {&statements_->delete_name, "DELETE FROM dentry WHERE parent=? AND name=? AND child=?"},
+      {&statements_->find_layout, "SELECT chunk_size, targets FROM layout WHERE inode=?"},
+      {&statements_->put_layout, "INSERT OR REPLACE INTO layout VALUES(?,?,?)"},
+      {&statements_->delete_layout, "DELETE FROM layout WHERE inode=?"},
       {&statements_->put_intent, "INSERT OR REPLACE INTO intent(parent, name, child) VALUES(?,?,?)"},
       {&statements_->delete_intents, "DELETE FROM intent WHERE child=?"},
       {&statements_->get_setting, "SELECT value FROM setting WHERE key=?"},
@@ -276,6 +305,7 @@ Result<bool> Store::find_by_identity(const Identity& identity, InodeRow* row) {
   if (step == SQLITE_DONE) return false;
   if (step != SQLITE_ROW) return Failure(error("find").error());
   *row = find.inode_row();
+  RETURN_IF_ERROR(read_layout(row));
   return true;
 }
 
@@ -286,7 +316,32 @@ Result<bool> Store::find_by_id(InodeId id, InodeRow* row) {
   if (step == SQLITE_DONE) return false;
   if (step != SQLITE_ROW) return Failure(error("find").error());
   *row = find.inode_row();
+  RETURN_IF_ERROR(read_layout(row));
   return true;
+}
+
+// The caller holds mutex_.
+Status Store::read_layout(InodeRow* row) {
+  if (row->layout == nullptr) return {};
+  Statement find(statements_->find_layout);
+  if (find.bind(row->id).step() != SQLITE_ROW) return error("find layout");
+  ASSIGN_OR_RETURN(row->layout, layout_of(row->id, find.number(0), find.bytes(1)));
+  return {};
+}
+
+Result<std::shared_ptr<const Layout>> Store::layout_of(InodeId id, int64_t chunk_size, const std::string& targets) {
+  Layout layout{static_cast<uint64_t>(chunk_size), parse_targets(targets)};
+  if (layout.targets.empty() || chunk_size <= 0) {
+    return fail(EIO, "metadata database {}: corrupt (layout of inode {})", path_, id);
+  }
+  return std::make_shared<const Layout>(std::move(layout));
+}
+
+Status Store::put_layout(const InodeRow& row) {
+  if (row.layout == nullptr) return {};
+  Statement put(statements_->put_layout);
+  const std::string targets = text_of(row.layout->targets);
+  return changed(put.bind(row.id).bind(row.layout->chunk_size_bytes).bind_text(targets).step(), "put layout");
 }
 
 Result<std::vector<DentryRow>> Store::names_of(InodeId id) { return list_names(statements_->names_of, id); }
@@ -310,12 +365,27 @@ Result<std::vector<InodeId>> Store::with_intents() {
   return ids;
 }
 
-Status Store::for_each_file(const std::function<void(const InodeRow&)>& visit) {
+Result<std::vector<FileRow>> Store::files() {
   const std::lock_guard lock(mutex_);
-  Statement files(statements_->files);
+  Statement list(statements_->files);
+  std::vector<FileRow> files;
   int step = SQLITE_ROW;
-  while ((step = files.step()) == SQLITE_ROW) visit(files.inode_row());
-  return step == SQLITE_DONE ? Status{} : error("list");
+  while ((step = list.step()) == SQLITE_ROW) {
+    const int64_t flags = list.number(1);
+    FileRow& file = files.emplace_back();
+    file.id = static_cast<InodeId>(list.number(0));
+    file.cached = (flags & kCached) != 0;
+    file.dirty = (flags & kDirty) != 0;
+    file.pinned = (flags & kPinned) != 0;
+    file.has_data = (flags & kHasData) != 0;
+    file.last_access = static_cast<uint64_t>(list.number(2));
+    if ((flags & kHasLayout) == 0) continue;
+    ASSIGN_OR_RETURN(file.layout, layout_of(file.id, list.number(3), list.bytes(4)));
+  }
+  if (step != SQLITE_DONE) return Failure(error("list").error());
+  std::sort(files.begin(), files.end(),
+            [](const FileRow& a, const FileRow& b) { return a.last_access < b.last_access; });
+  return files;
 }
 
 Status Store::put_inode(const InodeRow& row) {
@@ -328,13 +398,15 @@ Status Store::put_inode(const InodeRow& row) {
   put.bind(row.mtime0.ctime.seconds).bind(int64_t{row.mtime0.ctime.nanoseconds});
   put.bind(row.mtime0.size).bind(row.last_access);
   put.bind(row.shown_ctime.seconds).bind(int64_t{row.shown_ctime.nanoseconds});
-  return changed(put.step(), "put inode");
+  RETURN_IF_ERROR(changed(put.step(), "put inode"));
+  return put_layout(row);
 }
 
 Status Store::delete_inode(InodeId id) {
   const std::lock_guard lock(mutex_);
   RETURN_IF_ERROR(begin());
-  for (sqlite3_stmt* statement : {statements_->delete_inode, statements_->delete_names, statements_->delete_intents}) {
+  for (sqlite3_stmt* statement : {statements_->delete_inode, statements_->delete_names, statements_->delete_intents,
+                                  statements_->delete_layout}) {
     RETURN_IF_ERROR(changed(Statement(statement).bind(id).step(), "delete inode"));
   }
   return {};

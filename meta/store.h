@@ -5,6 +5,7 @@
 //
 //   inode(id, device, inode, birth_s, birth_ns, mode, flags, mtime0..., last_access)   by id, and by external identity
 //   dentry(child, parent, name)     where an object was seen outside last; a hint, the identity decides
+//   layout(inode, chunk_size, targets)   of files that do not lie on the only target there is
 //   intent(child, parent, name)     where an object may be after a rename, or was before an unlink, that a crash cut
 //                                   short
 //   setting(key, value)             schema version, link, next inode number
@@ -38,8 +39,17 @@ struct InodeRow {
   bool pinned = false;
   bool has_data = false;  // there is, or may be, a chunk file
   Validator mtime0;
-  FileTime shown_ctime;      // see Inode
-  uint64_t last_access = 0;  // a number that grows with each use
+  FileTime shown_ctime;                  // see Inode
+  uint64_t last_access = 0;              // a number that grows with each use
+  std::shared_ptr<const Layout> layout;  // null: none was chosen, or there is one target only
+};
+
+// What a start needs of each file.
+struct FileRow {
+  InodeId id = 0;
+  bool cached = false, dirty = false, pinned = false, has_data = false;
+  uint64_t last_access = 0;
+  std::shared_ptr<const Layout> layout;  // as in InodeRow
 };
 
 struct DentryRow {
@@ -49,8 +59,9 @@ struct DentryRow {
 
 class Store {
  public:
-  // Opens or makes the database. EIO with one line when it is corrupt or of another version.
-  static Result<std::unique_ptr<Store>> open(const std::string& path);
+  // Opens or makes the database. `server`: the number of the metadata server, the upper 16 bits of the inode numbers
+  // that it gives. EIO with one line when it is corrupt or of another version.
+  static Result<std::unique_ptr<Store>> open(const std::string& path, uint32_t server = 0);
   ~Store();
 
   // --- reads
@@ -60,8 +71,8 @@ class Store {
   Result<std::vector<DentryRow>> intents_of(InodeId id);
   // Inodes that have intents.
   Result<std::vector<InodeId>> with_intents();
-  // Files with data, least recently used first.
-  Status for_each_file(const std::function<void(const InodeRow&)>& visit);
+  // Files with data, dirty and pinned ones, least recently used first.
+  Result<std::vector<FileRow>> files();
 
   // --- changes; in the database after the next commit()
   Status put_inode(const InodeRow& row);
@@ -93,6 +104,9 @@ class Store {
   struct Statements;
 
   Store() = default;
+  Status read_layout(InodeRow* row);
+  Result<std::shared_ptr<const Layout>> layout_of(InodeId id, int64_t chunk_size, const std::string& targets);
+  Status put_layout(const InodeRow& row);
   Result<std::vector<DentryRow>> list_names(sqlite3_stmt* statement, InodeId id);
   Status execute(const char* sql);
   Status sync_log();

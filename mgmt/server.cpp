@@ -1,5 +1,7 @@
 #include "mgmt/server.h"
 
+#include <algorithm>
+
 namespace forebay::mgmt {
 namespace {
 
@@ -14,27 +16,136 @@ CapacityPool pool_of(uint64_t capacity_bytes, uint64_t used_bytes) {
 
 }  // namespace
 
-Status MgmtServer::register_target(const TargetInfo& target) {
+MgmtServer::MgmtServer(Options options, std::unique_ptr<Store> store)
+    : options_(std::move(options)), store_(std::move(store)) {}
+
+MgmtServer::MgmtServer() : MgmtServer(Options{}, nullptr) {}
+
+Status MgmtServer::load() {
   const std::lock_guard lock(mutex_);
-  if (!targets_.emplace(target.id, target).second) return fail(EEXIST, "target {}: is registered already", target.id);
+  ASSIGN_OR_RETURN(const std::vector<Store::Member> members, store_->members());
+  for (const Store::Member& member : members) {
+    numbers_[{member.kind, member.identity}] = member.number;
+    if (member.kind != Store::Kind::kTarget) continue;
+    // Which server has it now is not known; it is shown all the same, so that it can be missed.
+    TargetInfo target;
+    target.id = member.number;
+    target.identity = member.identity;
+    target.node = member.node;
+    target.draining = member.draining;
+    Known& absent = servers_["absent:" + member.identity];
+    absent.info.node = member.node;
+    absent.info.targets = {target};
+  }
   return {};
 }
 
-Status MgmtServer::report_capacity(uint32_t target, uint64_t capacity_bytes, uint64_t used_bytes) {
-  const std::lock_guard lock(mutex_);
-  const auto it = targets_.find(target);
-  if (it == targets_.end()) return fail(ENOENT, "target {}: is not registered", target);
-  it->second.capacity_bytes = capacity_bytes;
-  it->second.used_bytes = used_bytes;
-  it->second.pool = pool_of(capacity_bytes, used_bytes);
+Reachability MgmtServer::reachability_of(const Known& server) const {
+  if (!server.seen) return Reachability::kOffline;
+  const auto silence = options_.now() - server.last_seen;
+  if (silence < kProbablyOffline) return Reachability::kOnline;
+  return silence < kOffline ? Reachability::kProbablyOffline : Reachability::kOffline;
+}
+
+// A directory that was copied with all that is in it would be the same target twice.
+Status MgmtServer::check(const ServerInfo& server) const {
+  for (const auto& [identity, known] : servers_) {
+    if (identity == server.identity || reachability_of(known) != Reachability::kOnline) continue;
+    for (const TargetInfo& theirs : known.info.targets) {
+      for (const TargetInfo& target : server.targets) {
+        if (target.identity != theirs.identity) continue;
+        return fail(EEXIST, "target {} of {} is in use on {} ({}) already; was its directory copied?", target.path,
+                    server.node, theirs.node, theirs.path);
+      }
+    }
+  }
   return {};
 }
 
-std::vector<TargetInfo> MgmtServer::targets() {
+Result<uint32_t> MgmtServer::number_of(Store::Kind kind, const std::string& identity, const std::string& node,
+                                       uint32_t wanted) {
+  if (const auto known = numbers_.find({kind, identity}); known != numbers_.end()) return known->second;
+  uint32_t next = wanted;
+  for (const auto& [key, number] : numbers_) {
+    if (key.first == kind) next = std::max(next, number + 1);
+  }
+  if (store_ != nullptr) RETURN_IF_ERROR(store_->put({kind, identity, next, node, false}));
+  numbers_[{kind, identity}] = next;
+  return next;
+}
+
+Status MgmtServer::number(ServerInfo& server) {
+  if (server.role == ServerInfo::Role::kMeta) {
+    ASSIGN_OR_RETURN(server.number, number_of(Store::Kind::kMeta, server.identity, server.node, 0));
+  }
+  for (TargetInfo& target : server.targets) {
+    // 0 is the target of a cache in one process, and no target of a cluster.
+    const uint32_t least = store_ == nullptr ? target.id : 1;
+    ASSIGN_OR_RETURN(target.id, number_of(Store::Kind::kTarget, target.identity, server.node, least));
+    target.node = server.node;
+    target.pool = pool_of(target.capacity_bytes, target.used_bytes);
+  }
+  return {};
+}
+
+// What only mgmtd knows of the targets.
+void MgmtServer::take_over(const ServerInfo& before, ServerInfo& after) const {
+  for (TargetInfo& target : after.targets) {
+    for (const TargetInfo& known : before.targets) {
+      if (known.identity != target.identity) continue;
+      target.draining = known.draining;
+      target.consistency = known.consistency;
+    }
+  }
+}
+
+Result<ServerInfo> MgmtServer::report(const ServerInfo& server) {
   const std::lock_guard lock(mutex_);
-  std::vector<TargetInfo> list;
-  for (const auto& [id, target] : targets_) list.push_back(target);
-  return list;
+  RETURN_IF_ERROR(check(server));
+  ServerInfo numbered = server;
+  RETURN_IF_ERROR(number(numbered));
+  for (const TargetInfo& target : numbered.targets) {
+    for (auto at = servers_.begin(); at != servers_.end();) {
+      const auto& theirs = at->second.info.targets;
+      const bool has_it = std::any_of(theirs.begin(), theirs.end(),
+                                      [&](const TargetInfo& known) { return known.identity == target.identity; });
+      if (has_it) take_over(at->second.info, numbered);
+      // It has moved with its disk, or was known from before our start.
+      at = has_it && at->first != server.identity ? servers_.erase(at) : std::next(at);
+    }
+  }
+  Known& known = servers_[server.identity];
+  known.info = numbered;
+  known.last_seen = options_.now();
+  known.seen = true;
+  return numbered;
+}
+
+Result<ClusterInfo> MgmtServer::cluster() {
+  const std::lock_guard lock(mutex_);
+  ClusterInfo info{options_.cluster, options_.external, {}};
+  for (const auto& [identity, known] : servers_) {
+    ServerInfo server = known.info;
+    server.reachability = reachability_of(known);
+    for (TargetInfo& target : server.targets) target.reachability = server.reachability;
+    info.servers.push_back(std::move(server));
+  }
+  return info;
+}
+
+Status MgmtServer::drain(TargetId id, bool draining) {
+  const std::lock_guard lock(mutex_);
+  for (auto& [identity, known] : servers_) {
+    for (TargetInfo& target : known.info.targets) {
+      if (target.id != id) continue;
+      if (store_ != nullptr) {
+        RETURN_IF_ERROR(store_->put({Store::Kind::kTarget, target.identity, id, target.node, draining}));
+      }
+      target.draining = draining;
+      return {};
+    }
+  }
+  return fail(ENOENT, "there is no target {}", id);
 }
 
 }  // namespace forebay::mgmt

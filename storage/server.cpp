@@ -3,10 +3,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "core/log.h"
+#include "core/thread_buffer.h"
 #include "storage/lease_probe.h"
 
 namespace forebay::storage {
@@ -41,7 +41,7 @@ Status StorageServer::open() {
   return {};
 }
 
-void StorageServer::start(MetaService& meta) {
+void StorageServer::start(MetaCallbacks& meta) {
   meta_ = &meta;
   fetcher_.start(options_.fetch.streams);
   lease_watch_.start();
@@ -108,7 +108,7 @@ Result<Reservation> StorageServer::reserve(InodeId id, uint64_t bytes) {
   Status made;
   for (bool first = true; first || std::chrono::steady_clock::now() < deadline; first = false) {
     if (!space_.reserve(bytes)) {
-      made = meta_->make_room(id, bytes);
+      made = meta_->make_room(options_.target, bytes);
       if (!made) break;
       if (!space_.reserve(bytes)) {  // others took it, or hold what they reserved
         // At the end nobody makes room any more: whoever fetches ahead must not wait for it.
@@ -117,7 +117,7 @@ Result<Reservation> StorageServer::reserve(InodeId id, uint64_t bytes) {
         continue;
       }
     }
-    if (space_.used() > options_.high_watermark_bytes && meta_ != nullptr) (void)meta_->make_room(id, 0);
+    if (space_.used() > options_.high_watermark_bytes && meta_ != nullptr) (void)meta_->make_room(options_.target, 0);
     return Reservation(space_, bytes);
   }
   if (made) made = fail(ENOSPC, "the cache is full, and stayed so");
@@ -138,19 +138,11 @@ SpaceReport StorageServer::space() {
   return report;
 }
 
+SpaceReport StorageServer::space_of(TargetId target) { return target == options_.target ? space() : SpaceReport{}; }
+
 std::span<char> thread_buffer(size_t bytes) {
-  struct Free {
-    void operator()(char* memory) const { std::free(memory); }
-  };
-  thread_local std::unique_ptr<char, Free> buffer;
-  thread_local size_t capacity = 0;
-  if (capacity < bytes) {
-    constexpr size_t kPageBytes = 4096;
-    capacity = (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
-    buffer.reset(static_cast<char*>(std::aligned_alloc(kPageBytes, capacity)));
-    if (buffer == nullptr) std::abort();
-  }
-  return {buffer.get(), bytes};
+  struct Storage;
+  return forebay::thread_buffer<Storage>(bytes);
 }
 
 }  // namespace forebay::storage

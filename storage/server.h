@@ -22,6 +22,7 @@ namespace forebay::storage {
 class StorageServer final : public StorageService {
  public:
   struct Options {
+    TargetId target = 0;
     std::string target_directory;
     uint64_t capacity_bytes = 0;
     uint64_t high_watermark_bytes = 0;  // above it the metadata server is told to evict in the background
@@ -32,6 +33,8 @@ class StorageServer final : public StorageService {
     uint64_t lease_headroom_bytes = 0;
     uint64_t flush_bytes_per_second = 0;     // 0: no limit
     uint64_t most_dirty_bytes = UINT64_MAX;  // with more, nobody gets a lease to write
+    bool paces_writers = false;              // and each write waits for flushes; otherwise the client sees to that
+    bool each_write_goes_out = false;        // flush.policy is write-through
   };
 
   StorageServer(Options options, const consistency::ExternalTree& external);
@@ -40,7 +43,7 @@ class StorageServer final : public StorageService {
   // Opens the target. Errors of the cache file system.
   Status open();
   // Starts the fetchers. `meta` must outlive them: call stop() before it goes.
-  void start(MetaService& meta);
+  void start(MetaCallbacks& meta);
   // Ends all fetches; requests that wait for one get ECANCELED.
   void stop();
   // After stop() and with everything flushed or kept: syncs the target, so that a reboot loses nothing.
@@ -65,7 +68,7 @@ class StorageServer final : public StorageService {
   Status flush_move(InodeId id) override;
   Result<FlushCommitReply> flush_commit(InodeId id) override;
   void flush_abort(InodeId id) override;
-  Status copy_out(InodeId id, int external_fd) override;
+  Status copy_out(InodeId id, const ExternalRef& to) override;
   Status expect_version_change(InodeId id, bool sets_mtime) override;
   Status settle_expectation(InodeId id, const Validator& now) override;
   Status set_version(InodeId id, const Validator& from, const Validator& to) override;
@@ -78,6 +81,7 @@ class StorageServer final : public StorageService {
   Result<Settled> settle(InodeId id) override;
   void look_at_leases() override;
   SpaceReport space() override;
+  SpaceReport space_of(TargetId target) override;
 
  private:
   using FilePtr = std::shared_ptr<ChunkFile>;
@@ -91,6 +95,9 @@ class StorageServer final : public StorageService {
   // Space for an operation: at once, or after eviction. ENOSPC or what stopped the eviction.
   Result<Reservation> reserve(InodeId id, uint64_t bytes);
 
+  // --- storage/ops/open.cpp
+  Result<UniqueFd> open_external(InodeId id, const ExternalRef& ref, int flags);
+
   // --- storage/ops/lease.cpp
   // Takes note of what was written through leases. Before anything that depends on the file's state; cheap when none is
   // out.
@@ -102,6 +109,7 @@ class StorageServer final : public StorageService {
   Status sum_clean_blocks(ChunkFile& file);
 
   // --- storage/ops/write.cpp
+  Status pace(InodeId id);
   // Runs a change of the file's data or size: marks it dirty first, makes the chunk file. `change` runs with the file
   // locked exclusively; when the cache disk is full it is run again after eviction.
   Status change(const FilePtr& file, uint64_t bytes, const std::function<Status(ChunkFile&)>& change);
@@ -134,7 +142,7 @@ class StorageServer final : public StorageService {
 
   Options options_;
   const consistency::ExternalTree& external_;
-  MetaService* meta_ = nullptr;
+  MetaCallbacks* meta_ = nullptr;
   SpaceAccount space_;
   Fetcher fetcher_;
   BandwidthLimit flush_limit_;

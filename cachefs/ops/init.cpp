@@ -26,8 +26,9 @@ void want_passthrough([[maybe_unused]] fuse_conn_info* connection, Session& sess
   connection->want |= FUSE_CAP_PASSTHROUGH;
   // Of an overlay and us only one can lie over the other: in a container the cache directory may be on one.
   struct statfs disk = {};
+  const std::vector<std::string>& caches = session.options.caches;
   const bool stacked =
-      ::statfs(session.options.caches.front().c_str(), &disk) == 0 && disk.f_type == OVERLAYFS_SUPER_MAGIC;
+      !caches.empty() && ::statfs(caches.front().c_str(), &disk) == 0 && disk.f_type == OVERLAYFS_SUPER_MAGIC;
   connection->max_backing_stack_depth = stacked ? FUSE_BACKING_STACKED_OVER : FUSE_BACKING_STACKED_UNDER;
 #else
   backing.disable("this libfuse has none");
@@ -64,6 +65,8 @@ void init(void* userdata, fuse_conn_info* connection) {
   want(connection, FUSE_CAP_SPLICE_WRITE, "splice");
   session.can_splice = (connection->want & FUSE_CAP_SPLICE_WRITE) != 0;
   want_passthrough(connection, session);
+  // What lies on another node is mapped through pages of this kernel, which others' writes do not change.
+  if (session.layouts != nullptr) want(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP, "mappings of direct handles");
   session.kernel_strips = (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) == 0;
   constexpr unsigned kRequestBytes = 1 << 20;
   connection->max_write = kRequestBytes;

@@ -11,11 +11,17 @@ namespace {
 
 // What the application gets. The kernel's pages stay valid across opens while the copy does; not beside a handle that
 // goes past them, though it seems to need none: readahead(2) and posix_fadvise(2) bring some in nevertheless.
-Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, fuse_file_info* info) {
+Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const Layout& layout, fuse_file_info* info) {
   Session& session = session_of(request);
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
-  ASSIGN_OR_RETURN(handle->access, session.backing.open(request, id, info));
+  if (session.layouts != nullptr) session.layouts->add(id, layout);
+  const Result<Access> access = session.backing.open(request, id, info);
+  if (!access) {
+    if (session.layouts != nullptr) session.layouts->remove(id);
+    return Failure(access.error());
+  }
+  handle->access = *access;
   handle->opener = caller;
   handle->seen_by_close = session.meta.flush_failures(id);
   handle->seen_by_fsync = handle->seen_by_close.load();
@@ -36,12 +42,13 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
   const std::unique_ptr<FileHandle> handle(&handle_of(info));
   session.backing.release(request, id, handle->access);
   session.meta.release(id, handle->flags);
+  if (session.layouts != nullptr) session.layouts->remove(id);
 }
 
-void reply_create(fuse_req_t request, const Caller& caller, const Result<EntryReply>& entry, fuse_file_info* info) {
+void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& entry, fuse_file_info* info) {
   if (!entry) return reply_error(request, entry.error());
   Session& session = session_of(request);
-  if (Status made = set_handle(request, caller, entry->id, info); !made) {
+  if (Status made = set_handle(request, caller, entry->id, entry->layout, info); !made) {
     session.meta.release(entry->id, info->flags);
     session.meta.forget(entry->id, 1);
     return reply_error(request, made.error());
@@ -58,15 +65,14 @@ void reply_create(fuse_req_t request, const Caller& caller, const Result<EntryRe
 void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   Session& session = session_of(request);
   const Caller caller = caller_of(request, Groups::kAll);
-  if (Status opened = session.meta.open(caller, inode, info->flags); !opened) {
-    return reply_error(request, opened.error());
-  }
+  const Result<OpenReply> opened = session.meta.open(caller, inode, info->flags);
+  if (!opened) return reply_error(request, opened.error());
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 18)
   if (!session.kernel_strips && (info->flags & O_TRUNC) != 0) {
     (void)session.meta.strip_privileges(caller, inode, info->kill_suidgid != 0);
   }
 #endif
-  if (Status made = set_handle(request, caller, inode, info); !made) {
+  if (Status made = set_handle(request, caller, inode, opened->layout, info); !made) {
     session.meta.release(inode, info->flags);
     return reply_error(request, made.error());
   }

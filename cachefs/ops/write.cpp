@@ -28,6 +28,11 @@ bool told_to_strip([[maybe_unused]] const fuse_file_info* info) {
 #endif
 }
 
+// What was written may have to go out at once, or be too much; in a cluster the storage servers see to that.
+Status settle(Session& session, InodeId inode) {
+  return session.layouts == nullptr ? session.meta.after_write(inode) : Status{};
+}
+
 Result<size_t> copy(Session& session, InodeId from, uint64_t offset_in, InodeId to, uint64_t offset_out,
                     size_t length) {
   constexpr size_t kBlockBytes = 1 << 20;
@@ -51,8 +56,10 @@ Result<size_t> copy(Session& session, InodeId from, uint64_t offset_in, InodeId 
 void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, off_t offset, fuse_file_info* info) {
   Session& session = session_of(request);
   Status done = strip_privileges(request, inode, info, told_to_strip(info));
-  if (done) done = session.storage.write(inode, static_cast<uint64_t>(offset), {data, size});
-  if (done) done = session.meta.after_write(inode);
+  // In a cluster the end of the file is not what this kernel believes.
+  const bool appends = session.layouts != nullptr && (info->flags & O_APPEND) != 0;
+  if (done) done = session.storage.write(inode, appends ? kAtEnd : static_cast<uint64_t>(offset), {data, size});
+  if (done) done = settle(session, inode);
   // Through the page cache the kernel asks for this itself.
   const FileHandle& handle = handle_of(info);
   if (done && handle.access != Access::kCached && (handle.flags & O_DSYNC) != 0) done = session.meta.fsync(inode);
@@ -65,7 +72,7 @@ void fallocate(fuse_req_t request, fuse_ino_t inode, int mode, off_t offset, off
   // Of fallocate and copy_file_range the kernel does not tell; root keeps the bits there as well.
   Status done = strip_privileges(request, inode, info, fuse_req_ctx(request)->uid != 0);
   if (done) done = session.storage.allocate(inode, mode, static_cast<uint64_t>(offset), static_cast<uint64_t>(length));
-  if (done) done = session.meta.after_write(inode);
+  if (done) done = settle(session, inode);
   reply_status(request, done);
 }
 
@@ -79,7 +86,7 @@ void copy_file_range(fuse_req_t request, fuse_ino_t inode_in, off_t offset_in, f
   const Result<size_t> copied =
       copy(session, inode_in, static_cast<uint64_t>(offset_in), inode_out, static_cast<uint64_t>(offset_out), length);
   if (!copied) return reply_error(request, copied.error());
-  if (Status settled = session.meta.after_write(inode_out); !settled) return reply_error(request, settled.error());
+  if (Status settled = settle(session, inode_out); !settled) return reply_error(request, settled.error());
   fuse_reply_write(request, *copied);
 }
 

@@ -18,10 +18,12 @@ void add_flush(CLI::App& app, Action& action);
 void add_evict(CLI::App& app, Action& action);
 void add_pin(CLI::App& app, Action& action);
 void add_unpin(CLI::App& app, Action& action);
+void add_cluster(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
+void add_targets(CLI::App& app, Action& action);
 void add_completion(CLI::App& app, Action& action);
 
-// Those that the design names and this version does not have: they say so.
-void add_later_commands(CLI::App& app, Action& action);
+// The daemons of a cluster: mgmtd, metad, storaged.
+void add_daemons(CLI::App& app, Action& action);
 
 }  // namespace forebay::cli

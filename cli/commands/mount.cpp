@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <filesystem>
 #include <memory>
 
 #include "cachefs/cache_directory.h"
@@ -15,7 +16,7 @@ namespace forebay::cli {
 namespace {
 
 constexpr char kJournalSocket[] = "/run/systemd/journal/socket";
-constexpr char kLogName[] = "/forebay.log";
+constexpr char kLogName[] = "/forebay.log", kClientLogName[] = "/client.log";
 
 struct Options {
   cachefs::MountOptions mount;
@@ -53,13 +54,19 @@ std::string log_target(const Options& options) {
   if (target != "auto") return target;
   if (options.foreground) return "stderr";
   if (::access(kJournalSocket, W_OK) == 0) return "journal";
-  return options.mount.caches.front() + kLogName;
+  if (!options.mount.in_cluster()) return options.mount.caches.front() + kLogName;
+  // Beside those of the daemons.
+  if (options.config_file.empty()) return "stderr";
+  std::error_code error;
+  return std::filesystem::absolute(options.config_file, error).parent_path().string() + kClientLogName;
 }
 
 // Everything that needs to be written happens here, in the process that will serve the mount.
 Status serve(const Options& options, const std::function<void()>& ready) {
-  const std::string& cache = options.mount.caches.front();
-  ASSIGN_OR_RETURN(auto made, cachefs::make_cache_directory(cache));
+  std::vector<std::string> made;
+  if (!options.mount.in_cluster()) {
+    ASSIGN_OR_RETURN(made, cachefs::make_cache_directory(options.mount.caches.front()));
+  }
   const std::string log = log_target(options);
   const bool made_log = log.starts_with('/') && ::access(log.c_str(), F_OK) != 0;
   bool mounted = false;
@@ -81,7 +88,7 @@ Status serve(const Options& options, const std::function<void()>& ready) {
 void say_mounted(const cachefs::MountOptions& mount) {
   if (::isatty(STDOUT_FILENO) != 1) return;
   fmt::print("{} is mounted on {}, cached in {}\n", one_line(mount.external), one_line(mount.mountpoint),
-             one_line(mount.caches.front()));
+             mount.in_cluster() ? "the cluster of " + mount.config.cluster.mgmtd : one_line(mount.caches.front()));
   std::fflush(stdout);
 }
 

@@ -6,7 +6,7 @@
 namespace forebay::cli {
 namespace {
 
-constexpr char kScript[] = R"sh(# Completion of forebay for bash: source <(forebay completion bash)
+constexpr char kBashScript[] = R"sh(# Completion of forebay for bash: source <(forebay completion bash)
 _forebay_values() {{
     local words=''
     case $1 in
@@ -35,14 +35,18 @@ _forebay() {{
         mapfile -t COMPREPLY < <(compgen -W {keys} -- "$cur")
         return
         ;;
-    --cache)
+    {directories})
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    --config)
+    {files})
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    --launcher)
+        mapfile -t COMPREPLY < <(compgen -W {launchers} -- "$cur")
         return
         ;;
     esac
@@ -85,9 +89,11 @@ std::string bash_script(const std::vector<CompletionCommand>& commands) {
       values += fmt::format("        {}) words={} ;;\n", row.key, quoted(list));
     }
   }
-  return fmt::format(kScript, fmt::arg("values", values), fmt::arg("names", quoted(join(names))),
+  return fmt::format(kBashScript, fmt::arg("values", values), fmt::arg("names", quoted(join(names))),
                      fmt::arg("keys", quoted(join_keys("="))), fmt::arg("cases", cases),
-                     fmt::arg("mounts", kListMounts));
+                     fmt::arg("mounts", kListMounts), fmt::arg("directories", joined_by(kDirectoryOptions, " | ")),
+                     fmt::arg("files", joined_by(kFileOptions, " | ")),
+                     fmt::arg("launchers", quoted(std::string(kLaunchers))));
 }
 
 }  // namespace forebay::cli

@@ -23,8 +23,9 @@ std::string fish_script(const std::vector<CompletionCommand>& commands) {
     for (const CompletionWord& option : command.options) {
       std::string what = option.text.starts_with("--") ? "-l " + option.text.substr(2) : "-s " + option.text.substr(1);
       if (option.text == "--set") what += " -x -a " + quoted(join_keys("="));
-      if (option.text == "--cache") what += " -x -a '(__fish_complete_directories)'";
-      if (option.text == "--config") what += " -r -F";
+      if (is_one_of(option.text, kDirectoryOptions)) what += " -x -a '(__fish_complete_directories)'";
+      if (is_one_of(option.text, kFileOptions)) what += " -r -F";
+      if (option.text == "--launcher") what += " -x -a " + quoted(std::string(kLaunchers));
       if (option.text == "-o") what += " -x";
       script += fish_line(here, what, option.meaning);
     }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/config.h"
 
 namespace forebay::cli {
@@ -24,14 +26,28 @@ CompletionCommand describe(const CLI::App& app) {
   for (const CLI::App* sub : app.get_subcommands({})) {
     if (sub->get_group().empty()) continue;
     command.words.push_back({sub->get_name(), sub->get_description()});
-    // `config check FILE`
+    // `config check FILE`, `cluster start --metad`
     const CompletionCommand below = describe(*sub);
+    for (const CompletionWord& option : below.options) {
+      const auto same = [&option](const CompletionWord& known) { return known.text == option.text; };
+      if (std::none_of(command.options.begin(), command.options.end(), same)) command.options.push_back(option);
+    }
     if (below.takes != CompletionCommand::Takes::kNothing) command.takes = below.takes;
   }
   return command;
 }
 
 }  // namespace
+
+bool is_one_of(std::string_view option, std::string_view options) {
+  return fmt::format(" {} ", options).find(fmt::format(" {} ", option)) != std::string::npos;
+}
+
+std::string joined_by(std::string_view words, std::string_view between) {
+  std::string line;
+  for (const char c : words) line += c == ' ' ? std::string(between) : std::string(1, c);
+  return line;
+}
 
 std::vector<CompletionCommand> describe_commands(const CLI::App& app) {
   std::vector<CompletionCommand> commands;

@@ -11,6 +11,17 @@ namespace forebay::cli {
 // How the mounts are listed in all three languages.
 constexpr char kListMounts[] = R"(awk '/ - fuse\.forebay / {print $5}' /proc/self/mountinfo 2>/dev/null)";
 
+// What an option's value is, for those that several commands have.
+constexpr std::string_view kFileOptions = "--config --nodefile -n --program";
+constexpr std::string_view kDirectoryOptions = "--cache --data -d --mount -c --external -l";
+constexpr std::string_view kLaunchers = "ssh pdsh srun netns";
+
+// Whether `option` is one of those words.
+bool is_one_of(std::string_view option, std::string_view options);
+
+// The words with `between` instead of blanks.
+std::string joined_by(std::string_view words, std::string_view between);
+
 struct CompletionWord {
   std::string text;
   std::string meaning;

@@ -6,7 +6,7 @@
 namespace forebay::cli {
 namespace {
 
-constexpr char kScript[] = R"sh(#compdef forebay
+constexpr char kZshScript[] = R"sh(#compdef forebay
 # Completion of forebay for zsh: forebay completion zsh > a file _forebay in $fpath
 _forebay_mounts() {{
   local -a mounts=(${{(f)"$({mounts})"}})
@@ -32,8 +32,9 @@ _forebay() {{
   fi
   case $words[CURRENT-1] in
     --set) _forebay_setting; return ;;
-    --cache) _files -/; return ;;
-    --config) _files; return ;;
+    {directories}) _files -/; return ;;
+    {files}) _files; return ;;
+    --launcher) compadd -- {launchers}; return ;;
   esac
   case $words[2] in
 {cases}  esac
@@ -77,8 +78,10 @@ std::string zsh_script(const std::vector<CompletionCommand>& commands) {
       values += fmt::format("      {}) compadd -- {} ;;\n", row.key, list);
     }
   }
-  return fmt::format(kScript, fmt::arg("mounts", kListMounts), fmt::arg("values", values),
-                     fmt::arg("keys", join_keys("")), fmt::arg("names", zsh_words(names)), fmt::arg("cases", cases));
+  return fmt::format(kZshScript, fmt::arg("mounts", kListMounts), fmt::arg("values", values),
+                     fmt::arg("keys", join_keys("")), fmt::arg("names", zsh_words(names)), fmt::arg("cases", cases),
+                     fmt::arg("directories", joined_by(kDirectoryOptions, "|")),
+                     fmt::arg("files", joined_by(kFileOptions, "|")), fmt::arg("launchers", kLaunchers));
 }
 
 }  // namespace forebay::cli

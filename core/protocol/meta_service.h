@@ -33,6 +33,14 @@ struct EntryReply {
   std::chrono::milliseconds valid_for{0};
 };
 
+struct OpenReply {
+  Layout layout;
+};
+
+struct CreateReply : EntryReply {
+  Layout layout;
+};
+
 struct OpenDirectoryReply {
   uint64_t handle = 0;
   // A listing that the client has kept of an earlier open still counts.
@@ -85,10 +93,34 @@ struct CacheStatus {
   uint64_t flush_failures = 0, conflicts = 0, inodes_in_memory = 0;
 };
 
-class MetaService {
+// What storage servers tell a metadata server, and ask it.
+class MetaCallbacks {
  public:
-  virtual ~MetaService() = default;
+  virtual ~MetaCallbacks() = default;
 
+  // The first write to a clean file is about to happen. On return the dirty flag is in the database. `leased`: it may
+  // happen, unseen; data_changed() tells when it did.
+  virtual Status mark_dirty(InodeId id, bool leased) = 0;
+  virtual void data_changed(InodeId id) = 0;
+  // Nobody can write to the file unseen any more.
+  virtual void lease_settled(InodeId id) = 0;
+  // A write went through; the policy may want it outside at once (write-through), or the writer slowed (max_dirty).
+  virtual Status after_write(InodeId id) = 0;
+  // The external file is not what it was when its fetch began: look again, and say what it is now. The copy is about to
+  // be replaced by one of that version; copy_replaced() follows, whether it could be or not.
+  virtual Result<Validator> revalidate(InodeId id) = 0;
+  virtual void copy_replaced(InodeId id) = 0;
+  // Where the external file is now. ESTALE when it is gone.
+  virtual Result<ExternalRef> locate(InodeId id) = 0;
+  // All of the file is present now.
+  virtual void report_complete(InodeId id) = 0;
+  // A target is full: frees at least `bytes` of it, or says why that can't be done (ENOSPC, or the flush's error). 0
+  // bytes: it is above evict.high; returns at once.
+  virtual Status make_room(TargetId target, uint64_t bytes) = 0;
+};
+
+class MetaService : public MetaCallbacks {
+ public:
   // --- names. Replies with an entry count one lookup, which forget() takes back. Inode 0, from lookup() alone: there
   // is no such name.
   virtual Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) = 0;
@@ -117,10 +149,10 @@ class MetaService {
   virtual Result<struct statvfs> statfs(InodeId id) = 0;
 
   // --- open files. `flags` as in open(2); each successful call is ended by release() with the same flags.
-  virtual Status open(const Caller& caller, InodeId id, int flags) = 0;
-  virtual Result<EntryReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
-                                    int flags) = 0;
-  virtual Result<EntryReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
+  virtual Result<OpenReply> open(const Caller& caller, InodeId id, int flags) = 0;
+  virtual Result<CreateReply> create(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
+                                     int flags) = 0;
+  virtual Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
   virtual void release(InodeId id, int flags) = 0;
   // The file's data is about to change: file capabilities go and, with `set_id_bits`, setuid and setgid, as write(2)
   // has it for this caller.
@@ -155,26 +187,6 @@ class MetaService {
   virtual Result<WorkProgress> evict(InodeId id, bool first, std::chrono::milliseconds limit) = 0;
   virtual Status pin(InodeId id, bool pinned) = 0;
   virtual CacheStatus status() = 0;
-
-  // --- from storage servers
-  // The first write to a clean file is about to happen. On return the dirty flag is in the database. `leased`: it may
-  // happen, unseen; data_changed() tells when it did.
-  virtual Status mark_dirty(InodeId id, bool leased) = 0;
-  virtual void data_changed(InodeId id) = 0;
-  // Nobody can write to the file unseen any more.
-  virtual void lease_settled(InodeId id) = 0;
-  // A write went through; the policy may want it outside at once (write-through), or the writer slowed (max_dirty).
-  virtual Status after_write(InodeId id) = 0;
-  // The external file is not what it was when its fetch began: look again, and say what it is now. The copy is about to
-  // be replaced by one of that version; copy_replaced() follows, whether it could be or not.
-  virtual Result<Validator> revalidate(InodeId id) = 0;
-  virtual void copy_replaced(InodeId id) = 0;
-  // Where the external file is now. ESTALE when it is gone.
-  virtual Result<ExternalRef> locate(InodeId id) = 0;
-  // All of the file is present now.
-  virtual void report_complete(InodeId id) = 0;
-  // A target is full: frees at least `bytes` for `id`, or says why that can't be done (ENOSPC, or the flush's error).
-  virtual Status make_room(InodeId id, uint64_t bytes) = 0;
 };
 
 }  // namespace forebay

@@ -77,9 +77,12 @@ struct LeaseRequest {
   bool direct = false;       // it writes past the page cache (O_DIRECT), perhaps many blocks at a time
 };
 
+// An offset: where the file ends at that moment, whoever else appends to it.
+constexpr uint64_t kAtEnd = UINT64_MAX;
+
 enum class Settled { kNewer, kUnchanged, kClean };
 
-// Space of all targets of a server, in bytes.
+// Space of a target, or of several together, in bytes.
 struct SpaceReport {
   uint64_t capacity_bytes = 0;
   uint64_t used_bytes = 0;
@@ -117,7 +120,8 @@ class StorageService {
   virtual bool await_reads(InodeId id, std::chrono::steady_clock::time_point began,
                            std::chrono::milliseconds limit) = 0;
 
-  // Writes all of `data`. Waits for space when the cache is full. ENOSPC only when the outside has none either.
+  // Writes all of `data`; with offset kAtEnd behind the last byte, wherever that is then. Waits for space when the
+  // cache is full. ENOSPC only when the outside has none either.
   virtual Status write(InodeId id, uint64_t offset, std::span<const char> data) = 0;
 
   virtual Status truncate(InodeId id, uint64_t size) = 0;
@@ -149,8 +153,8 @@ class StorageService {
   // Ends a flush that failed in between.
   virtual void flush_abort(InodeId id) = 0;
 
-  // Copies the file as the application sees it into an open external file (for the keep-both rule).
-  virtual Status copy_out(InodeId id, int external_fd) = 0;
+  // Copies the file as the application sees it into another external file (for the keep-both rule).
+  virtual Status copy_out(InodeId id, const ExternalRef& to) = 0;
 
   // An own change of the outside (chmod, rename, ...) is about to happen and will change ctime (and, for utimens,
   // mtime) but no data: recorded before, so that a crash in between is not taken for a conflict.
@@ -187,7 +191,10 @@ class StorageService {
   // Looks at all files with write leases: what was changed is reported by data_changed().
   virtual void look_at_leases() = 0;
 
+  // Of all targets.
   virtual SpaceReport space() = 0;
+  // Of one of them.
+  virtual SpaceReport space_of(TargetId target) = 0;
 };
 
 }  // namespace forebay

@@ -17,6 +17,12 @@ namespace forebay {
 // Our own number of an object; never used twice in the life of a cache. 1 is the root of the link (as in FUSE).
 using InodeId = uint64_t;
 constexpr InodeId kRootInode = 1;
+// Which metadata server gave the number, and has the inode.
+constexpr unsigned kOwnerShift = 48;
+constexpr uint32_t owner_of(InodeId id) { return static_cast<uint32_t>(id >> kOwnerShift); }
+
+// A target's number; never used twice in a cluster. In one process there is one, with number 0.
+using TargetId = uint32_t;
 
 // Which object of the outside an inode is: it stays the same when the outside renames it, and a reused inode number
 // has another birth time. `device` is 0 for the file system of the link's root, because st_dev may differ after a
@@ -71,6 +77,7 @@ struct Caller {
   pid_t pid = 0;
   mode_t umask = 0;
   std::vector<gid_t> groups;  // supplementary; empty for root, who needs none
+  std::string node;           // where it comes from; empty within one process
 };
 
 // Where an external object is: the path below the link's root, and what must be found there. A path is a hint, the
@@ -82,10 +89,12 @@ struct ExternalRef {
   std::shared_ptr<UniqueFd> descriptor;
 };
 
-// Stripe layout of a file. One local target in this version.
+// Stripe layout of a file: chunk i lies on target i modulo their number.
 struct Layout {
   uint64_t chunk_size_bytes = 512 << 10;
-  std::vector<uint32_t> targets{0};
+  std::vector<TargetId> targets{0};
+
+  bool operator==(const Layout&) const = default;
 };
 
 }  // namespace forebay

@@ -113,7 +113,7 @@ Status MetaServer::set_size(const Caller& caller, const InodePtr& inode, uint64_
     if (::faccessat(fd->get(), "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0 && errno == EROFS) return fail_errno();
   }
   // The target must know the file, also when nobody has it open.
-  RETURN_IF_ERROR(open_inode(inode, O_WRONLY, false));
+  RETURN_IF_ERROR(open_inode(caller, inode, O_WRONLY, false));
   const Status truncated = truncate_open(inode, size);
   release(inode->id, O_WRONLY);
   return truncated;

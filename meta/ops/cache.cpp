@@ -18,16 +18,33 @@ void MetaServer::report_complete(InodeId id) {
 
 Result<ExternalRef> MetaServer::locate(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  return ref_of(inode);
+  if (!placement_.is_cluster()) return ref_of(inode);
+  // Whoever is told a path opens it elsewhere: so it must be one where the object lies now, between own renames.
+  const std::unique_lock names_lock(names_mutex_);
+  for (const Name& name : names_of(*inode)) {
+    const Result<FdPtr> parent = find_by_names(name.parent, 0);
+    if (!parent && !is_gone(parent.error())) return Failure(parent.error());
+    if (!parent) continue;
+    const Result<consistency::Probe> probe = external_.probe_child((*parent)->get(), name.name.c_str());
+    if (!probe && !is_gone(probe.error())) return Failure(probe.error());
+    if (probe && probe->identity == inode->identity) {
+      return ExternalRef{joined(path_of(name.parent), name.name), inode->identity, nullptr};
+    }
+  }
+  return fail(ESTALE);
 }
 
 Result<CacheState> MetaServer::cache_state(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   RETURN_IF_ERROR(refresh(inode));
   CacheState state;
-  state.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
+  state.layout = *placement_.plain();
   state.size = attributes_of(inode).size;
   if (!inode->is_file()) return state;
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->layout != nullptr) state.layout = *inode->layout;
+  }
   ASSIGN_OR_RETURN(const ChunkState chunks, storage_.stat_file(id));
   const std::lock_guard lock(inode->mutex);
   state.pinned = inode->pinned;
@@ -126,8 +143,22 @@ Result<WorkProgress> MetaServer::evict(InodeId id, bool first, std::chrono::mill
     inode->drop_on_release = inode->opens > 0;
     ++inode->generation;  // the client's pages go, too: whoever reads it next brings it back
   }
-  ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t dropped, drop(id, UINT64_MAX));
+  RETURN_IF_ERROR(drop_soon(id));
   return progress;
+}
+
+// The kernel may hold the chunk file for a moment after the last handle was closed that it passed through, and no event
+// tells when it lets go. A file that stays open is dropped by its last release().
+Status MetaServer::drop_soon(InodeId id) {
+  constexpr std::chrono::milliseconds kLongest{200}, kPause{2};
+  const auto deadline = std::chrono::steady_clock::now() + kLongest;
+  while (true) {
+    RETURN_IF_ERROR(storage_.settle(id));
+    ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t dropped, drop(id, UINT64_MAX));
+    ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(id));
+    if (state.present_bytes == 0 || state.dirty || std::chrono::steady_clock::now() >= deadline) return {};
+    std::this_thread::sleep_for(kPause);
+  }
 }
 
 Status MetaServer::pin(InodeId id, bool pinned) {
@@ -138,7 +169,7 @@ Status MetaServer::pin(InodeId id, bool pinned) {
     inode->pinned = pinned;
   }
   if (pinned) {
-    evictor_.remove(id);
+    evictors_.remove(id);
     return store_inode(inode);
   }
   const uint64_t losses = store_->losses();

@@ -35,7 +35,7 @@ Result<OpenDirectoryReply> MetaServer::opendir(const Caller& caller, InodeId id)
     const bool known = inode->listed_at != consistency::SteadyTime{};
     reply.keep_listing = known && now - inode->listed_at < freshness_.names_valid_for();
   }
-  if (config_.fetch.small_files_bytes > 0) reply.keep_listing = false;
+  if (config_.fetch.small_files_bytes > 0 || placement_.is_cluster()) reply.keep_listing = false;
   if (!reply.keep_listing) {
     const ActAs caller_rights(caller);
     ASSIGN_OR_RETURN(handle->fd, consistency::ExternalTree::reopen(handle->path->get(), O_RDONLY | O_DIRECTORY));

@@ -10,10 +10,12 @@ Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::str
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   EntryReply none;
-  if (known_names_.lacks(parent_id, directory->get(), name, &none.valid_for)) return none;
-  Result<EntryReply> found = look_up(parent, directory, name);
-  if (found || found.error().code != ENOENT) return found;
-  none.valid_for = freshness_.names_valid_for();
+  if (!known_names_.lacks(parent_id, directory->get(), name, &none.valid_for)) {
+    Result<EntryReply> found = look_up(parent, directory, name);
+    if (found || found.error().code != ENOENT) return found;
+    none.valid_for = freshness_.names_valid_for();
+  }
+  if (placement_.is_cluster()) none.valid_for = {};  // another client may make it
   return none;
 }
 

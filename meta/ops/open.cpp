@@ -13,7 +13,7 @@ bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 }  // namespace
 
-Status MetaServer::open(const Caller& caller, InodeId id, int flags) {
+Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   if (inode->is_directory()) return fail(EISDIR);
   if (!inode->is_file()) return fail(EINVAL);
@@ -23,7 +23,7 @@ Status MetaServer::open(const Caller& caller, InodeId id, int flags) {
     const ActAs caller_rights(caller);
     if (::faccessat(fd->get(), "", W_OK, AT_EMPTY_PATH | AT_EACCESS) != 0) return fail_errno();
   }
-  RETURN_IF_ERROR(open_inode(inode, flags, false));
+  RETURN_IF_ERROR(open_inode(caller, inode, flags, false));
   Status ready;
   if ((flags & O_TRUNC) != 0) {
     ready = truncate_open(inode, 0);
@@ -33,12 +33,33 @@ Status MetaServer::open(const Caller& caller, InodeId id, int flags) {
     } while (!ready && ready.error().code == EINPROGRESS);
     if (!ready && (ready.error().code == ENOSPC || ready.error().code == EAGAIN)) ready = {};  // reads pass through
   }
-  if (!ready) release(id, flags);
-  return ready;
+  if (!ready) {
+    release(id, flags);
+    return Failure(std::move(ready).error());
+  }
+  ASSIGN_OR_RETURN(const auto layout, layout_of(caller, inode));
+  return OpenReply{*layout};
+}
+
+Result<std::shared_ptr<const Layout>> MetaServer::layout_of(const Caller& caller, const InodePtr& inode) {
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->layout != nullptr) return inode->layout;
+  }
+  ASSIGN_OR_RETURN(auto chosen, placement_.place(caller.node));
+  const std::lock_guard lock(inode->mutex);
+  if (inode->layout == nullptr) inode->layout = std::move(chosen);
+  return inode->layout;
+}
+
+Result<std::shared_ptr<const Layout>> MetaServer::find_layout(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  const std::lock_guard lock(inode->mutex);
+  return inode->layout;
 }
 
 // What every open does: the copy is checked against the outside, and both stay within reach until release().
-Status MetaServer::open_inode(const InodePtr& inode, int flags, bool created) {
+Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created) {
   const std::lock_guard open_lock(inode->open_mutex);
   ASSIGN_OR_RETURN([[maybe_unused]] const FdPtr fd, hold_fd(inode));
   // No own change between the look and the target's note of the version: it would not be counted as ours.
@@ -46,7 +67,8 @@ Status MetaServer::open_inode(const InodePtr& inode, int flags, bool created) {
   RETURN_IF_ERROR(refresh(inode));
   CachingFileRequest request;
   request.id = inode->id;
-  request.layout.chunk_size_bytes = config_.cache.chunk_size_bytes;
+  ASSIGN_OR_RETURN(const auto layout, layout_of(caller, inode));
+  request.layout = *layout;
   bool has_data = false, stored = false, unlinked = false, same = false;
   {
     const std::lock_guard lock(inode->mutex);
@@ -95,8 +117,8 @@ Status MetaServer::open_inode(const InodePtr& inode, int flags, bool created) {
   return {};
 }
 
-Result<EntryReply> MetaServer::create(const Caller& caller, InodeId parent_id, std::string_view name_view, mode_t mode,
-                                      int flags) {
+Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, std::string_view name_view, mode_t mode,
+                                       int flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
@@ -113,10 +135,10 @@ Result<EntryReply> MetaServer::create(const Caller& caller, InodeId parent_id, s
   if (!fd) {
     // Somebody outside was faster: it is an ordinary open.
     ASSIGN_OR_RETURN(const EntryReply entry, enter(parent, name));
-    const Status opened = open(caller, entry.id, flags & ~O_CREAT);
-    if (opened) return entry;
+    Result<OpenReply> opened = open(caller, entry.id, flags & ~O_CREAT);
+    if (opened) return CreateReply{entry, std::move(opened->layout)};
     forget(entry.id, 1);
-    return Failure(opened.error());
+    return Failure(std::move(opened).error());
   }
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_known(fd.get()));
   ASSIGN_OR_RETURN(const EntryReply entry, enter(parent, name, probe));
@@ -126,17 +148,17 @@ Result<EntryReply> MetaServer::create(const Caller& caller, InodeId parent_id, s
     const std::lock_guard lock(inode->mutex);
     if (inode->fd == nullptr) inode->fd = std::make_shared<UniqueFd>(std::move(fd));
   }
-  const Status opened = open_inode(inode, flags, true);
+  const Status opened = open_inode(caller, inode, flags, true);
   if (!opened) {
     forget(entry.id, 1);
     return Failure(opened.error());
   }
   const std::lock_guard lock(inode->mutex);
   inode->maybe_capable = false;  // new files have no capabilities
-  return entry;
+  return CreateReply{entry, *inode->layout};
 }
 
-Result<EntryReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
+Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   UniqueFd fd;
@@ -156,8 +178,9 @@ Result<EntryReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, 
     inode->unlinked = true;
   }
   take_over(inode, probe, inode->changes);
-  RETURN_IF_ERROR(open_inode(inode, flags, true));
-  return entry_of(inode);
+  RETURN_IF_ERROR(open_inode(caller, inode, flags, true));
+  ASSIGN_OR_RETURN(const auto layout, layout_of(caller, inode));
+  return CreateReply{entry_of(inode), *layout};
 }
 
 void MetaServer::release(InodeId id, int flags) {

@@ -99,7 +99,7 @@ void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std
 // The data of a file that has no name any more, or never will.
 void MetaServer::discard_copy(const InodePtr& inode) {
   scheduler_.remove(inode->id);
-  evictor_.remove(inode->id);
+  evictors_.remove(inode->id);
   if (Status discarded = storage_.discard(inode->id); !discarded) {
     log(Module::kMeta).warn("inode {}: {}", inode->id, discarded.error().message());
   }

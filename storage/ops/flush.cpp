@@ -46,7 +46,7 @@ Status set_external_size(int fd, const ChunkFile::FlushPlan& plan, uint64_t exte
 
 Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
-  ASSIGN_OR_RETURN(UniqueFd fd, external_.open_ref(request.source, O_WRONLY));
+  ASSIGN_OR_RETURN(UniqueFd fd, open_external(request.id, request.source, O_WRONLY));
   ASSIGN_OR_RETURN(const consistency::Probe before, external_.probe_fd(fd.get(), consistency::Freshness::kServer));
 
   FlushBeginReply reply;
@@ -251,17 +251,19 @@ Status StorageServer::copy_present(InodeId id, int external_fd) {
   return {};
 }
 
-Status StorageServer::copy_out(InodeId id, int external_fd) {
+Status StorageServer::copy_out(InodeId id, const ExternalRef& to) {
+  ASSIGN_OR_RETURN(const UniqueFd external, external_.open_ref(to, O_WRONLY));
   std::vector<char> block(kBlockBytes);  // not the thread's buffer: read() may fetch through that one
   for (uint64_t at = 0;;) {
     const Result<size_t> bytes = read(id, at, block);
-    if (!bytes && (bytes.error().code == ESTALE || bytes.error().code == ENOENT)) return copy_present(id, external_fd);
+    if (!bytes && (bytes.error().code == ESTALE || bytes.error().code == ENOENT))
+      return copy_present(id, external.get());
     RETURN_IF_ERROR(bytes);
     if (*bytes == 0) break;
-    RETURN_IF_ERROR(pwrite_full(external_fd, block.data(), *bytes, at));
+    RETURN_IF_ERROR(pwrite_full(external.get(), block.data(), *bytes, at));
     at += *bytes;
   }
-  if (::fdatasync(external_fd) != 0) return fail_errno();
+  if (::fdatasync(external.get()) != 0) return fail_errno();
   return {};
 }
 

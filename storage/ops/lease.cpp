@@ -144,7 +144,7 @@ void StorageServer::look_at_leases() { lease_watch_.look_at_all(); }
 
 bool StorageServer::watch_lease(ChunkFile& file) {
   see(file);
-  if (space_.used() > options_.high_watermark_bytes) (void)meta_->make_room(file.id(), 0);
+  if (space_.used() > options_.high_watermark_bytes) (void)meta_->make_room(options_.target, 0);
   bool settled = false;
   {
     const std::unique_lock lock(file.mutex);

@@ -85,6 +85,25 @@ Result<ChunkState> StorageServer::stat_file(InodeId id) {
   return file->state();
 }
 
+// A path may be out of date when it comes here: then the metadata server knows the next one. If it is still the same,
+// nothing is there.
+Result<UniqueFd> StorageServer::open_external(InodeId id, const ExternalRef& ref, int flags) {
+  constexpr int kMostTries = 100;  // somebody renames the file, or a directory above, as fast as we ask
+  ExternalRef now = ref;
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    Result<UniqueFd> fd = external_.open_ref(now, flags);
+    const bool moved = !fd && now.descriptor == nullptr && !now.path.empty() &&
+                       (fd.error().code == ENOENT || fd.error().code == ENOTDIR || fd.error().code == ELOOP ||
+                        fd.error().code == ESTALE);
+    if (!moved) return fd;
+    Result<ExternalRef> next = meta_->locate(id);
+    if (!next && next.error().code != ESTALE) return Failure(std::move(next).error());
+    if (!next || next->path == now.path) return fd;
+    now = *std::move(next);
+  }
+  return fail(EBUSY, "inode {}: is renamed again and again", id);
+}
+
 Result<std::shared_ptr<Source>> StorageServer::source_of(ChunkFile& file, const CachingFileRequest* request) {
   {
     const std::lock_guard lock(file.fetch_mutex);
@@ -96,7 +115,7 @@ Result<std::shared_ptr<Source>> StorageServer::source_of(ChunkFile& file, const 
   }
   const ExternalRef& ref = request == nullptr ? found : request->source;
   auto source = std::make_shared<Source>();
-  ASSIGN_OR_RETURN(source->fd, external_.open_ref(ref, O_RDONLY | O_NOATIME));
+  ASSIGN_OR_RETURN(source->fd, open_external(file.id(), ref, O_RDONLY | O_NOATIME));
   struct stat attributes = {};
   if (request != nullptr) {
     attributes.st_size = static_cast<off_t>(request->version.size);

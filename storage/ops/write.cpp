@@ -39,21 +39,31 @@ Status StorageServer::change(const FilePtr& file, uint64_t bytes, const std::fun
     if (report) meta_->data_changed(file->id());
     if (done || done.error().code != ENOSPC || round == kMostRounds) return done;
     space_.distrust_capacity();
-    RETURN_IF_ERROR(meta_->make_room(file->id(), std::max<uint64_t>(bytes, 1 << 20)));
+    RETURN_IF_ERROR(meta_->make_room(options_.target, std::max<uint64_t>(bytes, 1 << 20)));
   }
 }
 
 Status StorageServer::write(InodeId id, uint64_t offset, std::span<const char> data) {
   if (data.empty()) return {};
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
-  const Extent range{offset, offset + data.size()};
   // One log page and partly filled blocks at both ends.
   constexpr uint64_t kOverheadBytes = 3 * 4096;
-  return change(file, data.size() + kOverheadBytes, [&](ChunkFile& chunks) -> Status {
+  const Status written = change(file, data.size() + kOverheadBytes, [&](ChunkFile& chunks) -> Status {
+    const uint64_t begin = offset == kAtEnd ? chunks.size() : offset;
+    const Extent range{begin, begin + data.size()};
     RETURN_IF_ERROR(chunks.before_change(range));
-    RETURN_IF_ERROR(pwrite_full(chunks.fd(), data.data(), data.size(), offset));
+    RETURN_IF_ERROR(pwrite_full(chunks.fd(), data.data(), data.size(), begin));
     return chunks.after_change(range);
   });
+  RETURN_IF_ERROR(written);
+  return pace(id);
+}
+
+// In a cluster the client does not know when it is too much.
+Status StorageServer::pace(InodeId id) {
+  if (!options_.paces_writers) return {};
+  const bool too_much = space_.dirty() > options_.most_dirty_bytes;
+  return options_.each_write_goes_out || too_much ? meta_->after_write(id) : Status{};
 }
 
 Status StorageServer::truncate(InodeId id, uint64_t size) {

@@ -1,6 +1,7 @@
 """Writes what was measured as docs/performance.md, with a plot."""
 
 import datetime
+import json
 import os
 import pathlib
 import platform
@@ -10,6 +11,8 @@ import rivals
 import sides
 
 TARGET = sides.ROOT / "docs"
+EARLIER = sides.ROOT / "build/bench-results.json"
+PARTS = ("hits", "misses", "many")
 
 
 def first_line(*words):
@@ -60,10 +63,24 @@ def machine(options, status):
         ("libfuse", libfuse()),
         ("fio", first_line("fio", "--version")),
         *((name, package_version(package)) for name, package in rivals.PACKAGES.items() if options.rivals),
-        ("forebay", f"{status['version']}, commit {first_line('git', '-C', str(sides.ROOT), 'rev-parse', '--short', 'HEAD')}"),
+        ("forebay", status["version"]),
         ("passthrough", status["passthrough"]),
         ("io_uring", status["io_uring"]),
     ]
+
+
+def commit():
+    return first_line("git", "-C", str(sides.ROOT), "rev-parse", "--short", "HEAD")
+
+
+def with_earlier(results):
+    """Keeps these for the next time, and adds the parts that were measured before and not now."""
+    earlier = json.loads(EARLIER.read_text()) if EARLIER.exists() else {}
+    measured = {title.split()[0].rstrip(",:") for title in results}
+    kept = {title: result for title, result in earlier.items() if title.split()[0].rstrip(",:") not in measured}
+    everything = {title: result for part in PARTS for title, result in (kept | results).items() if title.startswith(part)}
+    EARLIER.write_text(json.dumps(everything))
+    return everything
 
 
 def number(value):
@@ -122,7 +139,7 @@ def draw(results, path):
                       else ["#3b7dd8", "#4aa564"]))
     markers = ["o", "^", "s", "v"]
     others = {}  # what else was measured, and its mark
-    rows = [(title, entry) for title, (_, table) in results.items() for entry in table if not entry["alone"]]
+    rows = [(title, entry) for title, result in results.items() for entry in result["table"] if not entry["alone"]]
     figure, axes = pyplot.subplots(figsize=(9, 0.38 * len(rows) + 1.2))
     for place, (title, entry) in enumerate(reversed(rows)):
         axes.barh(place, entry["ratio"], color=colors[title], height=0.7)
@@ -142,21 +159,25 @@ def draw(results, path):
     names = {title: colors[title] for title, _ in rows}
     handles = [pyplot.Rectangle((0, 0), 1, 1, color=color) for color in names.values()]
     handles += [axes.plot([], [], marker, color="black", markersize=5, linestyle="none")[0] for marker in others.values()]
-    axes.legend(handles, [f"{title}: against {results[title][0]}" for title in names] + list(others), fontsize=8,
+    axes.legend(handles, [f"{title}: against {results[title]['reference']}" for title in names] + list(others), fontsize=8,
                 loc="upper center", bbox_to_anchor=(0.5, 1.09), ncol=3, frameon=False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
 
 
-def write(results, options, status, command):
+def write(results, options, status):
     draw(results, TARGET / "performance.png")
     lines = ["# Performance", "",
-             f"Made by `{command}`; do not edit. Medians of {options.rounds} alternating rounds in one run; a ratio is taken "
-             "round by round, so that a machine that drifts does not matter.", "",
+             "Made by the commands below; do not edit. Medians of alternating rounds in one run; a ratio is taken round by "
+             "round, so that a machine that drifts does not matter.", "",
              "![ratios](performance.png)"]
-    for title, (reference, table) in results.items():
-        lines += ["", f"## {title[0].upper()}{title[1:]}", "", *table_of(reference, table), *rivals_of(table)]
+    for title, result in results.items():
+        table = result["table"]
+        lines += ["", f"## {title[0].upper()}{title[1:]}", "",
+                  f"`{result['command']}`, commit {result['commit']}, {result['rounds']} rounds" +
+                  (", this part once." if all(entry["alone"] for entry in table) else "."), "",
+                  *table_of(result["reference"], table), *rivals_of(table)]
     lines += ["", "## The machine", "", "| | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in machine(options, status)]
     (TARGET / "performance.md").write_text("\n".join(lines) + "\n")

@@ -5,6 +5,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -48,17 +49,18 @@ def new_filesystem(root, kind, size_gib):
 
 
 class SlowOutside:
-    """slowfs plays a parallel file system: `latency_us` for each call, `bandwidth` bytes per second for all."""
+    """slowfs plays a parallel file system: `latency_us` for each call, `bandwidth` bytes per second for all. What it
+    holds is in memory: the disks of a parallel file system are not the one that the cache is on."""
 
     name = "outside"
 
     def __init__(self, root, latency_us, bandwidth):
-        self.backing = pathlib.Path(root) / "backing"
+        self.memory = tempfile.TemporaryDirectory(prefix="forebay-bench-", dir="/dev/shm")
+        self.backing = pathlib.Path(self.memory.name)
         self.path = pathlib.Path(root) / "outside"
         self.knobs = [f"latency_us={latency_us}", f"bandwidth={bandwidth}"]
 
     def __enter__(self):
-        self.backing.mkdir()
         self.path.mkdir()
         self.process = subprocess.Popen([SLOWFS, self.backing, self.path, *self.knobs])
         deadline = time.monotonic() + 10
@@ -71,7 +73,7 @@ class SlowOutside:
     def __exit__(self, *_):
         subprocess.run(["umount", self.path], check=False)
         self.process.wait(timeout=30)
-        shutil.rmtree(self.backing, ignore_errors=True)
+        self.memory.cleanup()
 
 
 class Cache:

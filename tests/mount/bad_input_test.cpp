@@ -326,13 +326,31 @@ TEST_F(BadInput, CommandLineIsWrong) {
   }
 }
 
-TEST_F(BadInput, CommandsOfLaterVersionsSaySo) {
-  for (const Words& words : {Words{"cluster", "start", "-n", "nodes"}, Words{"targets", "--state"}, Words{"metad"},
-                             Words{"mgmtd", "--config", "x"}, Words{"storaged", "--help"}}) {
-    Words all = {FOREBAY_BINARY};
-    all.insert(all.end(), words.begin(), words.end());
-    expect_refused(all, {words.front(), "not available in this version"});
+TEST_F(BadInput, DaemonsSayWhatIsWrongWithTheirConfiguration) {
+  const std::string config = root_ / "forebay.toml", secret = root_ / "secret", data = root_ / "data";
+  write_file(secret, "too short");
+  ASSERT_EQ(::chmod(secret.c_str(), 0600), 0);
+  const struct {
+    const char* daemon;
+    std::string text;
+    Words said;
+  } cases[] = {
+      {"mgmtd", "[mgmtd]\ndata = '" + data + "'\n", {"cluster.external", "is not set"}},
+      {"mgmtd",
+       "[cluster]\nexternal = '" + external_ + "'\n[mgmtd]\ndata = '" + data + "'\nlisten = '0.0.0.0:0'\n",
+       {"0.0.0.0:0", "cluster.secret_file"}},
+      {"mgmtd", "[cluster]\nsecret_file = '" + secret + "'\n", {secret, "at least 16"}},
+      {"mgmtd", "[cluster]\nsecret_file = '" + root_.path() + "/none'\n", {"secret file", "No such file"}},
+      {"metad", "[metad]\ndata = '" + data + "'\nlisten = '127.0.0.1:0'\n", {"cluster.mgmtd", "is not set"}},
+      {"metad", "[metad]\nlisten = 'somewhere'\n", {"metad.listen", "HOST:PORT"}},
+      {"storaged", "[storaged]\ntargets = 'relative'\n", {"storaged.targets", "absolute path"}},
+      {"storaged", "[storaged]\ntarget = '/x'\n", {"storaged.target", "storaged.targets"}},
+  };
+  for (const auto& [daemon, text, said] : cases) {
+    write_file(config, text);
+    expect_refused({FOREBAY_BINARY, daemon, "--config", config}, said);
   }
+  expect_refused({FOREBAY_BINARY, "storaged", "--config", root_ / "nowhere.toml"}, {"nowhere.toml", "No such file"});
 }
 
 TEST_F(BadInput, PathsOutsideOfAMount) {

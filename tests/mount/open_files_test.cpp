@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <thread>
 
 #include "tests/support/mounted_cache.h"
+#include "tests/support/slow_outside.h"
 
 namespace forebay::test {
 namespace {
@@ -31,6 +33,12 @@ class OpenFiles : public MountTest {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     return false;
+  }
+
+  // Of a SlowOutside.
+  void set_knob(const std::string& name, const std::string& value) {
+    const std::string attribute = "user.slowfs." + name;
+    ASSERT_EQ(::setxattr(cache_.external().c_str(), attribute.c_str(), value.data(), value.size(), 0), 0);
   }
 
   MountedCache cache_;
@@ -208,6 +216,41 @@ TEST_F(OpenFiles, AStoreIntoAMappingThatOutlivedItsHandleIsRead) {
     }
   }
   ::munmap(map, kSize);
+}
+
+// The kernel waits for pages that are being read before it drops them, and nothing can kill a process that waits so.
+TEST_F(OpenFiles, AnEndWhileReadersOfAReplacedCopyWaitForTheOutsideIsInOrder) {
+  constexpr int kReaders = 8;
+  SlowOutside outside(cache_.external());
+  write_file(outside.behind("a"), std::string(kReaders * kMiB, 'a'));
+  cache_.mount({.settings = {"consistency.attr_ttl=100ms", "fetch.readahead=0", "fuse.passthrough=off",
+                             "log.target=" + cache_.root() / "log"}});
+  const OpenFile file(cache_.inside("a"));
+  for (int i = 0; i < kReaders; ++i) ASSERT_EQ(file.read_at(i * kMiB, 1), "a");
+  set_knob("hang", "read");
+  overwrite(outside.behind("a"), 0, "b");
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&, i] {
+      char byte = 0;
+      (void)::pread(file.fd(), &byte, 1, i * kMiB + kMiB / 2);  // the mount may be gone first
+    });
+  }
+  const auto replaced = [&] {
+    return read_file(cache_.root() / "log").find("the copy is dropped") != std::string::npos;
+  };
+  const auto deadline = Clock::now() + std::chrono::seconds(20);
+  while (!replaced() && Clock::now() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_TRUE(replaced());
+  cache_.terminate();
+  EXPECT_FALSE(cache_.ends_within(std::chrono::milliseconds(300))) << "readers wait: it can't have ended in order";
+  set_knob("hang", "");
+  EXPECT_TRUE(cache_.ends_within(std::chrono::seconds(20)));
+  for (std::thread& reader : readers) reader.join();
+  cache_.kill();
+  cache_.mount();
+  EXPECT_EQ(read_file(cache_.inside("a")).substr(0, 2), "ba");
+  cache_.unmount();
 }
 
 }  // namespace

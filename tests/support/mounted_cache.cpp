@@ -27,15 +27,13 @@ void expect_ok(const ProcessResult& result, const std::string& what) {
   if (!result.ok()) throw std::runtime_error(fmt::format("{}: {}", what, describe(result)));
 }
 
-// FOREBAY_TEST_SETTINGS="KEY=VALUE KEY=VALUE": what all mounts of a test run have in common. A test's own come later
-// and so count more.
-std::vector<std::string> common_settings() {
+}  // namespace
+
+Settings common_settings() {
   const char* text = std::getenv("FOREBAY_TEST_SETTINGS");
   std::istringstream words(text == nullptr ? "" : text);
   return {std::istream_iterator<std::string>(words), {}};
 }
-
-}  // namespace
 
 MountedCache::MountedCache() = default;
 
@@ -85,6 +83,13 @@ void MountedCache::kill_process() {
   while (::poll(&ended, 1, -1) < 0 && errno == EINTR) continue;
   ::close(process_);
   process_ = -1;
+}
+
+void MountedCache::terminate() { ::syscall(SYS_pidfd_send_signal, process_, SIGTERM, nullptr, 0); }
+
+bool MountedCache::ends_within(std::chrono::milliseconds limit) {
+  pollfd ended{process_, POLLIN, 0};
+  return ::poll(&ended, 1, static_cast<int>(limit.count())) > 0;
 }
 
 void MountedCache::detach() {

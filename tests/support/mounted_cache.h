@@ -20,6 +20,10 @@ namespace forebay::test {
 using Json = nlohmann::json;
 using Settings = std::vector<std::string>;
 
+// FOREBAY_TEST_SETTINGS="KEY=VALUE KEY=VALUE": what all mounts of a test run have in common. A test's own come later
+// and so count more.
+Settings common_settings();
+
 // How to mount. With `faults`, even with none ("") of them, the program is the one that safeties can be taken out of.
 struct MountWith {
   Settings settings;  // "KEY=VALUE"
@@ -45,6 +49,9 @@ class MountedCache {
   // The same in two steps, for walks that shall see the death before the mountpoint changes under them.
   void kill_process();
   void detach();
+  // A request to end in order, without a wait; then true if the process ends within that time.
+  void terminate();
+  bool ends_within(std::chrono::milliseconds limit);
 
   // forebay WORDS
   void run(const std::vector<std::string>& words);

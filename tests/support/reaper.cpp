@@ -13,10 +13,15 @@ namespace {
 // A number is killed only while it still belongs to a process that was started for this directory.
 constexpr char kScript[] = R"(
 pids=
+commands=
 while read -r order; do
   [ "$order" = done ] && exit 0
-  pids="$pids $order"
+  case "$order" in
+  "run "*) commands="$commands ${order#run };" ;;
+  *) pids="$pids $order" ;;
+  esac
 done
+eval "$commands"
 for pid in $pids; do
   grep -qF "$1" "/proc/$pid/cmdline" 2>/dev/null && kill -9 "$pid"
 done
@@ -61,5 +66,7 @@ Reaper::~Reaper() {
 }
 
 void Reaper::watch(pid_t process) { send(orders_, std::to_string(process) + "\n"); }
+
+void Reaper::run(const std::string& command) { send(orders_, "run " + command + "\n"); }
 
 }  // namespace forebay::test

@@ -7,8 +7,8 @@
 
 namespace forebay::test {
 
-// Watches from a process of its own. If this program ends before the Reaper does, the processes named to it are
-// killed, everything mounted below `directory` is detached, and `directory` is removed.
+// Watches from a process of its own. If this program ends before the Reaper does, the commands named to it are run, the
+// processes are killed, everything mounted below `directory` is detached, and `directory` is removed.
 class Reaper {
  public:
   explicit Reaper(const std::string& directory);
@@ -18,6 +18,8 @@ class Reaper {
 
   // A process that would outlive the test program.
   void watch(pid_t process);
+  // A command for the shell, which is run first.
+  void run(const std::string& command);
 
  private:
   int orders_ = -1;  // a line per process, "done" at an orderly end

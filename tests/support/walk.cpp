@@ -44,6 +44,16 @@ uint64_t walk_seed() {
   return seed;
 }
 
+testing::AssertionResult walk_agrees(const std::string& subject, const std::string& model, uint64_t steps,
+                                     int threads) {
+  return success_of(run_walk({"--subject", subject, "--model", model, "--seed", std::to_string(walk_seed()), "--no-op",
+                              "idle_chown", "--steps", std::to_string(steps), "--threads", std::to_string(threads)}));
+}
+
+testing::AssertionResult trees_are_equal(const std::string& one, const std::string& other) {
+  return success_of(run_walk({"--compare", one, other}));
+}
+
 Walk::Walk(MountedCache& cache, uint64_t steps, int threads)
     : cache_(cache),
       steps_(steps),

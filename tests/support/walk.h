@@ -17,6 +17,11 @@ uint64_t walk_steps(uint64_t divisor = 1);
 // $FOREBAY_WALK_SEED, or a fresh one; printed, for whoever wants to repeat the test.
 uint64_t walk_seed();
 
+// A walk over any directory, with a directory to agree with; both exist and are empty.
+testing::AssertionResult walk_agrees(const std::string& subject, const std::string& model, uint64_t steps,
+                                     int threads = 2);
+testing::AssertionResult trees_are_equal(const std::string& one, const std::string& other);
+
 class Walk {
  public:
   enum class End { kAgreed, kDisagreed, kDied, kFailed };

@@ -105,6 +105,17 @@ TEST_F(ExternalTreeTest, NeverFollowsASymlinkThatTookADirectorysPlace) {
   EXPECT_EQ(tree_->open_ref({"sub/file", identity, nullptr}, O_RDONLY).error().code, ELOOP);
 }
 
+// To open a FIFO for reading would wait for a writer, to open a directory for writing is another error.
+TEST_F(ExternalTreeTest, DoesNotOpenWhatTookAFilesPlace) {
+  const Identity identity = identity_of("sub/file");
+  ASSERT_EQ(::rename((dir_ / "tree/sub/file").c_str(), (dir_ / "elsewhere").c_str()), 0);
+  ASSERT_EQ(::mkfifo((dir_ / "tree/sub/file").c_str(), 0600), 0);
+  EXPECT_EQ(tree_->open_ref({"sub/file", identity, nullptr}, O_RDONLY).error().code, ESTALE);
+  ASSERT_EQ(::unlink((dir_ / "tree/sub/file").c_str()), 0);
+  ASSERT_EQ(::mkdir((dir_ / "tree/sub/file").c_str(), 0700), 0);
+  EXPECT_EQ(tree_->open_ref({"sub/file", identity, nullptr}, O_WRONLY).error().code, ESTALE);
+}
+
 TEST_F(ExternalTreeTest, OpensPathsOfAnyLength) {
   // No call takes the whole path, so it is made level by level.
   const std::string name(250, 'd');

@@ -92,7 +92,7 @@ class MetaHarness {
     meta_->release(id, O_WRONLY);
   }
   std::string read(InodeId id) {
-    const Status opened = meta_->open(root_, id, O_RDONLY);
+    const auto opened = meta_->open(root_, id, O_RDONLY);
     EXPECT_TRUE(opened) << opened.error().message();
     if (!opened) return "(cannot be opened)";
     std::string buffer(1 << 20, '?');

@@ -161,7 +161,9 @@ TEST_F(StoreTest, FilesAreVisitedLeastRecentlyUsedFirst) {
   pinned.last_access = 1;
   put(pinned);
   std::vector<InodeId> visited;
-  ASSERT_TRUE(store_->for_each_file([&](const InodeRow& file) { visited.push_back(file.id); }));
+  const auto files = store_->files();
+  ASSERT_TRUE(files);
+  for (const FileRow& file : *files) visited.push_back(file.id);
   EXPECT_EQ(visited, (std::vector<InodeId>{6, 3, 4, 2}));
 }
 

@@ -2,46 +2,112 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/temp_dir.h"
+
 namespace forebay::mgmt {
 namespace {
 
-TargetInfo target(uint32_t id, const std::string& path) {
-  TargetInfo info;
-  info.id = id;
-  info.path = path;
-  return info;
+ServerInfo storage_server(const std::string& node, uint64_t capacity = 1000, uint64_t used = 0) {
+  ServerInfo server;
+  server.node = node;
+  server.identity = "server of " + node;
+  server.addresses = {node + ":7702"};
+  TargetInfo target;
+  target.path = "/ssd of " + node;
+  target.identity = "target of " + node;
+  target.capacity_bytes = capacity;
+  target.used_bytes = used;
+  server.targets = {target};
+  return server;
 }
 
-TEST(MgmtServer, KnowsTheTargetsThatWereRegistered) {
-  MgmtServer server;
-  EXPECT_TRUE(server.targets().empty());
-  ASSERT_TRUE(server.register_target(target(7, "/ssd1")));
-  ASSERT_TRUE(server.register_target(target(3, "/ssd0")));
-  const std::vector<TargetInfo> targets = server.targets();
-  ASSERT_EQ(targets.size(), 2u);
-  EXPECT_EQ(targets[0].id, 3u);
-  EXPECT_EQ(targets[0].path, "/ssd0");
-  EXPECT_EQ(targets[1].path, "/ssd1");
+ServerInfo meta_server(const std::string& node) {
+  ServerInfo server = storage_server(node);
+  server.role = ServerInfo::Role::kMeta;
+  server.targets.clear();
+  server.identity = "metad of " + node;
+  return server;
 }
 
-TEST(MgmtServer, AnIdIsGivenOnce) {
-  MgmtServer server;
-  ASSERT_TRUE(server.register_target(target(1, "/a")));
-  const Status again = server.register_target(target(1, "/b"));
-  ASSERT_FALSE(again);
-  EXPECT_EQ(again.error().code, EEXIST);
-  EXPECT_NE(again.error().context.find('1'), std::string::npos);
-  EXPECT_EQ(server.targets().front().path, "/a") << "the first one stays";
+class MgmtServerTest : public testing::Test {
+ protected:
+  MgmtServerTest() { start(); }
+  void start() {
+    server_.reset();  // before the next one opens the file
+    MgmtServer::Options options;
+    options.cluster = "c1";
+    options.external = "/gpfs";
+    options.now = [this] { return now_; };
+    server_ = std::make_unique<MgmtServer>(options, Store::open(dir_ / "mgmt.db").value());
+    ASSERT_TRUE(server_->load());
+  }
+  TargetInfo only_target() {
+    const std::vector<TargetInfo> targets = server_->targets();
+    EXPECT_EQ(targets.size(), 1u);
+    return targets.empty() ? TargetInfo{} : targets.front();
+  }
+
+  test::TempDir dir_;
+  MgmtServer::Clock::time_point now_ = MgmtServer::Clock::now();
+  std::unique_ptr<MgmtServer> server_;
+};
+
+TEST_F(MgmtServerTest, TargetsGetNumbersThatTheyKeep) {
+  const TargetId first = server_->report(storage_server("n1"))->targets.front().id;
+  const TargetId second = server_->report(storage_server("n2"))->targets.front().id;
+  EXPECT_NE(first, 0u) << "that is the target of a cache in one process";
+  EXPECT_NE(first, second);
+  EXPECT_EQ(server_->report(storage_server("n1"))->targets.front().id, first);
+  start();
+  EXPECT_EQ(server_->report(storage_server("n2"))->targets.front().id, second);
+  EXPECT_EQ(server_->report(storage_server("n1"))->targets.front().id, first);
+  EXPECT_GT(server_->report(storage_server("n3"))->targets.front().id, second) << "never one that was given before";
 }
 
-TEST(MgmtServer, AReportOfAnUnknownTargetIsRefused) {
-  MgmtServer server;
-  EXPECT_EQ(server.report_capacity(5, 100, 0).error().code, ENOENT);
+TEST_F(MgmtServerTest, TheFirstMetadataServerOwnsTheRoot) {
+  EXPECT_EQ(server_->report(meta_server("n1"))->number, 0u);
+  EXPECT_EQ(server_->report(meta_server("n2"))->number, 1u);
+  start();
+  EXPECT_EQ(server_->report(meta_server("n2"))->number, 1u);
 }
 
-TEST(MgmtServer, FullTargetsLeaveTheNormalPool) {
-  MgmtServer server;
-  ASSERT_TRUE(server.register_target(target(1, "/a")));
+TEST_F(MgmtServerTest, WhoIsSilentIsOffline) {
+  ASSERT_TRUE(server_->report(storage_server("n1")));
+  EXPECT_EQ(only_target().reachability, Reachability::kOnline);
+  now_ += MgmtServer::kProbablyOffline;
+  EXPECT_EQ(only_target().reachability, Reachability::kProbablyOffline);
+  now_ += MgmtServer::kOffline;
+  EXPECT_EQ(only_target().reachability, Reachability::kOffline);
+  ASSERT_TRUE(server_->report(storage_server("n1")));
+  EXPECT_EQ(only_target().reachability, Reachability::kOnline);
+}
+
+TEST_F(MgmtServerTest, AfterARestartTargetsAreMissedUntilTheyReport) {
+  const TargetId id = server_->report(storage_server("n1"))->targets.front().id;
+  start();
+  EXPECT_EQ(only_target().id, id);
+  EXPECT_EQ(only_target().reachability, Reachability::kOffline);
+  ASSERT_TRUE(server_->report(storage_server("n1")));
+  EXPECT_EQ(only_target().reachability, Reachability::kOnline);
+}
+
+TEST_F(MgmtServerTest, ACopyOfATargetIsRefusedWhileTheOtherIsThere) {
+  ASSERT_TRUE(server_->report(storage_server("n1")));
+  ServerInfo copy = storage_server("n1");
+  copy.identity = "another server";
+  copy.node = "n2";
+  copy.targets.front().path = "/copy";
+  const auto refused = server_->report(copy);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EEXIST);
+  EXPECT_NE(refused.error().context.find("/copy of n2"), std::string::npos) << refused.error().context;
+  EXPECT_NE(refused.error().context.find("n1"), std::string::npos) << refused.error().context;
+  now_ += MgmtServer::kProbablyOffline;
+  EXPECT_TRUE(server_->report(copy)) << "the disk was moved to another node";
+  EXPECT_EQ(only_target().node, "n2");
+}
+
+TEST_F(MgmtServerTest, FullTargetsLeaveTheNormalPool) {
   const struct {
     uint64_t capacity, used;
     CapacityPool pool;
@@ -53,11 +119,31 @@ TEST(MgmtServer, FullTargetsLeaveTheNormalPool) {
       {1000, 100, CapacityPool::kNormal},      // and back
   };
   for (const auto& [capacity, used, pool] : cases) {
-    ASSERT_TRUE(server.report_capacity(1, capacity, used));
-    EXPECT_EQ(server.targets().front().pool, pool) << used << " of " << capacity;
-    EXPECT_EQ(server.targets().front().used_bytes, used);
-    EXPECT_EQ(server.targets().front().capacity_bytes, capacity);
+    ASSERT_TRUE(server_->report(storage_server("n1", capacity, used)));
+    EXPECT_EQ(only_target().pool, pool) << used << " of " << capacity;
+    EXPECT_EQ(only_target().used_bytes, used);
+    EXPECT_EQ(only_target().capacity_bytes, capacity);
   }
+}
+
+TEST_F(MgmtServerTest, ADrainLastsOverHeartbeatsAndRestarts) {
+  const TargetId id = server_->report(storage_server("n1"))->targets.front().id;
+  EXPECT_EQ(server_->drain(id + 1, true).error().code, ENOENT);
+  ASSERT_TRUE(server_->drain(id, true));
+  ASSERT_TRUE(server_->report(storage_server("n1")));
+  EXPECT_TRUE(only_target().draining);
+  start();
+  ASSERT_TRUE(server_->report(storage_server("n1")));
+  EXPECT_TRUE(only_target().draining);
+  ASSERT_TRUE(server_->drain(id, false));
+  EXPECT_FALSE(only_target().draining);
+}
+
+TEST(MgmtServer, InOneProcessATargetKeepsItsNumber) {
+  MgmtServer server;
+  EXPECT_TRUE(server.targets().empty());
+  ASSERT_TRUE(server.report(storage_server("")));
+  EXPECT_EQ(server.targets().front().id, 0u);
 }
 
 }  // namespace

@@ -177,6 +177,23 @@ TEST_F(ServerFlushTest, AFlushOfAFileThatIsGoneFails) {
   EXPECT_EQ(read(0, 4), "ours");
 }
 
+// Of a storage server that is told a path: the file may have been renamed since.
+TEST_F(ServerFlushTest, AFlushOfAFileThatIsElsewhereByNowAsksWhere) {
+  put_outside("0123456789");
+  open();
+  write(0, "ours");
+  const ExternalRef old = ref(), moved{"moved", old.identity, nullptr};
+  const std::string moved_path = dir() / "outside/moved";
+  ASSERT_EQ(::rename(outside_path().c_str(), moved_path.c_str()), 0);
+  ASSERT_EQ(::mkdir(outside_path().c_str(), 0700), 0) << "another object has its name";
+  meta().on_locate = [&](InodeId) -> Result<ExternalRef> { return moved; };
+  const Result<FlushBeginReply> begun = server().flush_begin({kFile, old, true});  // the rename changed its ctime
+  ASSERT_TRUE(begun) << begun.error().message();
+  EXPECT_TRUE(server().flush_move(kFile));
+  EXPECT_TRUE(server().flush_commit(kFile));
+  EXPECT_EQ(test::read_file(moved_path), "ours456789");
+}
+
 TEST_F(ServerFlushTest, AWriteDuringAFlushLeavesItDirty) {
   put_outside("0123456789");
   open();
@@ -284,10 +301,10 @@ TEST_F(ServerFlushTest, CopyOutIsTheFileAsApplicationsSeeIt) {
   std::string expected = content + std::string(kChunk, '\0') + "end";
   expected.replace(kChunk, 4, "ours");
   const std::string copy = dir() / "copy";
-  const UniqueFd fd(::open(copy.c_str(), O_WRONLY | O_CREAT, 0600));
-  ASSERT_TRUE(server().copy_out(kFile, fd.get()));
+  const auto fd = std::make_shared<UniqueFd>(::open(copy.c_str(), O_WRONLY | O_CREAT, 0600));
+  ASSERT_TRUE(server().copy_out(kFile, {{}, {}, fd}));
   EXPECT_TRUE(same_text(test::read_file(copy), expected));
-  EXPECT_FALSE(server().copy_out(kFile, -1));
+  EXPECT_FALSE(server().copy_out(kFile, {{}, {}, std::make_shared<UniqueFd>(-1)}));
 }
 
 TEST_F(ServerFlushTest, DropNeverTakesDirtyData) {

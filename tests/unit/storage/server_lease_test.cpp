@@ -13,7 +13,7 @@
 namespace forebay::storage {
 namespace {
 
-constexpr uint64_t kBlock = BlockSums::kBlockBytes;
+constexpr uint64_t kSumBlock = BlockSums::kBlockBytes;
 
 class ServerLeaseTest : public testing::Test, protected ServerHarness {
  protected:
@@ -92,27 +92,27 @@ TEST_F(ServerLeaseTest, AWriteIsAnnouncedBeforeItCanHappenAndReportedWhenItDid) 
 }
 
 TEST_F(ServerLeaseTest, AFlushMovesTheBlocksThatChanged) {
-  std::string content = put_here(10 * kBlock + 5);
+  std::string content = put_here(10 * kSumBlock + 5);
   Holder holder(*this, true);
-  holder.write(3 * kBlock + 7, "three");
-  holder.write(10 * kBlock + 4, "the end");
-  content.replace(3 * kBlock + 7, 5, "three");
-  content.replace(10 * kBlock + 4, 1, "the end");
-  EXPECT_EQ(flush(), kBlock + 11);
+  holder.write(3 * kSumBlock + 7, "three");
+  holder.write(10 * kSumBlock + 4, "the end");
+  content.replace(3 * kSumBlock + 7, 5, "three");
+  content.replace(10 * kSumBlock + 4, 1, "the end");
+  EXPECT_EQ(flush(), kSumBlock + 11);
   EXPECT_TRUE(same_text(outside(), content));
   EXPECT_FALSE(state().dirty);
   EXPECT_EQ(flush(), 0u);
   // The same bytes again are a change that need not go out; back and forth is one that must.
-  holder.write(3 * kBlock + 7, "three");
+  holder.write(3 * kSumBlock + 7, "three");
   EXPECT_TRUE(state().dirty);
   EXPECT_EQ(flush(), 0u);
-  holder.write(3 * kBlock + 7, "seven");
-  EXPECT_EQ(flush(), kBlock);
-  EXPECT_EQ(outside().substr(3 * kBlock + 7, 5), "seven");
+  holder.write(3 * kSumBlock + 7, "seven");
+  EXPECT_EQ(flush(), kSumBlock);
+  EXPECT_EQ(outside().substr(3 * kSumBlock + 7, 5), "seven");
 }
 
 TEST_F(ServerLeaseTest, AWriteDuringAFlushLeavesTheFileDirty) {
-  std::string content = put_here(4 * kBlock);
+  std::string content = put_here(4 * kSumBlock);
   Holder holder(*this, true);
   holder.write(0, "first");
   ASSERT_TRUE(begin_flush());
@@ -130,12 +130,12 @@ TEST_F(ServerLeaseTest, AWriteDuringAFlushLeavesTheFileDirty) {
 
 // Its bytes may come when the flush has passed their place.
 TEST_F(ServerLeaseTest, AFlushDoesNotTrustTheMtimeOfADirectWrite) {
-  put_here(4 * kBlock);
+  put_here(4 * kSumBlock);
   ASSERT_TRUE(server().lease({kFile, true, false, false, true}));
   {
     Holder holder(*this, true);
     holder.write(0, "ours");
-    EXPECT_EQ(flush(), kBlock);
+    EXPECT_EQ(flush(), kSumBlock);
     EXPECT_TRUE(state().dirty);
   }
   server().end_lease(kFile);
@@ -144,13 +144,13 @@ TEST_F(ServerLeaseTest, AFlushDoesNotTrustTheMtimeOfADirectWrite) {
 }
 
 TEST_F(ServerLeaseTest, OwnWritesAndTruncationsStandBesideThoseOfHolders) {
-  std::string content = put_here(4 * kBlock);
+  std::string content = put_here(4 * kSumBlock);
   Holder holder(*this, true);
-  holder.write(kBlock, "theirs");
-  write(2 * kBlock, "ours");
-  ASSERT_TRUE(server().truncate(kFile, 3 * kBlock));
-  holder.write(3 * kBlock, "grown");
-  content.replace(kBlock, 6, "theirs").replace(2 * kBlock, 4, "ours").replace(3 * kBlock, kBlock, "grown");
+  holder.write(kSumBlock, "theirs");
+  write(2 * kSumBlock, "ours");
+  ASSERT_TRUE(server().truncate(kFile, 3 * kSumBlock));
+  holder.write(3 * kSumBlock, "grown");
+  content.replace(kSumBlock, 6, "theirs").replace(2 * kSumBlock, 4, "ours").replace(3 * kSumBlock, kSumBlock, "grown");
   EXPECT_TRUE(same_text(read_all(), content));
   flush();
   EXPECT_TRUE(same_text(outside(), content));
@@ -159,25 +159,25 @@ TEST_F(ServerLeaseTest, OwnWritesAndTruncationsStandBesideThoseOfHolders) {
 
 // A block that is made shorter and grows again by the same bytes is not what the outside has.
 TEST_F(ServerLeaseTest, BytesThatATruncationTookGoOutAgain) {
-  const std::string content = put_here(kBlock);
+  const std::string content = put_here(kSumBlock);
   Holder holder(*this, true);
   ASSERT_TRUE(server().truncate(kFile, 100));
-  ASSERT_TRUE(server().truncate(kFile, kBlock));
+  ASSERT_TRUE(server().truncate(kFile, kSumBlock));
   flush();
-  EXPECT_EQ(outside().substr(100), std::string(kBlock - 100, '\0'));
+  EXPECT_EQ(outside().substr(100), std::string(kSumBlock - 100, '\0'));
   holder.write(0, content);
   flush();
   EXPECT_TRUE(same_text(outside(), content));
 }
 
 TEST_F(ServerLeaseTest, WhatHoldersWroteIsDirtyAfterAKill) {
-  std::string content = put_here(4 * kBlock);
+  std::string content = put_here(4 * kSumBlock);
   {
     Holder holder(*this, true);
-    holder.write(kBlock, "theirs");
+    holder.write(kSumBlock, "theirs");
     kill();  // without having looked
   }
-  content.replace(kBlock, 6, "theirs");
+  content.replace(kSumBlock, 6, "theirs");
   open();
   EXPECT_TRUE(state().dirty);
   EXPECT_TRUE(same_text(read_all(), content));
@@ -186,10 +186,10 @@ TEST_F(ServerLeaseTest, WhatHoldersWroteIsDirtyAfterAKill) {
 }
 
 TEST_F(ServerLeaseTest, WhatWasFlushedIsNotDirtyAfterAKill) {
-  put_here(4 * kBlock);
+  put_here(4 * kSumBlock);
   {
     Holder holder(*this, true);
-    holder.write(kBlock, "theirs");
+    holder.write(kSumBlock, "theirs");
     flush();
     kill();
   }
@@ -198,10 +198,10 @@ TEST_F(ServerLeaseTest, WhatWasFlushedIsNotDirtyAfterAKill) {
 }
 
 TEST_F(ServerLeaseTest, AKillAfterAFlushThatFailedKeepsWhatWasWritten) {
-  std::string content = put_here(4 * kBlock);
+  std::string content = put_here(4 * kSumBlock);
   {
     Holder holder(*this, true);
-    holder.write(kBlock, "theirs");
+    holder.write(kSumBlock, "theirs");
     ASSERT_TRUE(begin_flush());
     server().flush_abort(kFile);
     EXPECT_TRUE(state().dirty);
@@ -210,26 +210,26 @@ TEST_F(ServerLeaseTest, AKillAfterAFlushThatFailedKeepsWhatWasWritten) {
   open();
   EXPECT_TRUE(state().dirty);
   flush();
-  EXPECT_EQ(outside().substr(kBlock, 6), "theirs");
+  EXPECT_EQ(outside().substr(kSumBlock, 6), "theirs");
 }
 
 TEST_F(ServerLeaseTest, AKillInTheMiddleOfAFlushKeepsWhatWasWritten) {
-  std::string content = put_here(4 * kBlock);
+  std::string content = put_here(4 * kSumBlock);
   {
     Holder holder(*this, true);
-    holder.write(kBlock, "theirs");
+    holder.write(kSumBlock, "theirs");
     ASSERT_TRUE(begin_flush());
     kill();
   }
   open();
   EXPECT_TRUE(state().dirty);
   flush();
-  EXPECT_EQ(outside().substr(kBlock, 6), "theirs");
+  EXPECT_EQ(outside().substr(kSumBlock, 6), "theirs");
 }
 
 // Of data that was not synced the disk may have part, and an mtime that does not tell.
 TEST_F(ServerLeaseTest, AfterAPowerCutALentFileIsDirty) {
-  put_here(4 * kBlock);
+  put_here(4 * kSumBlock);
   {
     Holder holder(*this, true);
     ASSERT_TRUE(server().sync(kFile));
@@ -241,12 +241,12 @@ TEST_F(ServerLeaseTest, AfterAPowerCutALentFileIsDirty) {
 }
 
 TEST_F(ServerLeaseTest, SettlesWhenNobodyCanWriteAnyMore) {
-  put_here(kBlock);
+  put_here(kSumBlock);
   void* memory = MAP_FAILED;
   {
     Holder holder(*this, true);
     EXPECT_EQ(server().settle(kFile).value(), Settled::kUnchanged);
-    memory = ::mmap(nullptr, kBlock, PROT_READ | PROT_WRITE, MAP_SHARED, holder.fd(), 0);
+    memory = ::mmap(nullptr, kSumBlock, PROT_READ | PROT_WRITE, MAP_SHARED, holder.fd(), 0);
     ASSERT_NE(memory, MAP_FAILED);
   }
   EXPECT_EQ(server().settle(kFile).value(), Settled::kUnchanged) << "the mapping is left";
@@ -254,7 +254,7 @@ TEST_F(ServerLeaseTest, SettlesWhenNobodyCanWriteAnyMore) {
   EXPECT_EQ(server().settle(kFile).value(), Settled::kNewer);
   flush();
   EXPECT_EQ(outside()[0], '!');
-  ::munmap(memory, kBlock);
+  ::munmap(memory, kSumBlock);
   EXPECT_EQ(server().settle(kFile).value(), Settled::kClean);
   EXPECT_FALSE(state().leased);
   write(0, "x");
@@ -262,55 +262,55 @@ TEST_F(ServerLeaseTest, SettlesWhenNobodyCanWriteAnyMore) {
 }
 
 TEST_F(ServerLeaseTest, NoByteLeavesAFileThatIsLent) {
-  const std::string content = put_here(4 * kBlock);
+  const std::string content = put_here(4 * kSumBlock);
   {
     Holder reader(*this, false);
     EXPECT_EQ(server().drop(kFile, UINT64_MAX).value(), 0u);
     close();
     EXPECT_EQ(server().drop(kFile, UINT64_MAX).value(), 0u);
-    EXPECT_TRUE(same_text(reader.read(0, 5 * kBlock), content));
+    EXPECT_TRUE(same_text(reader.read(0, 5 * kSumBlock), content));
   }
-  EXPECT_GE(server().drop(kFile, UINT64_MAX).value(), 4 * kBlock);
+  EXPECT_GE(server().drop(kFile, UINT64_MAX).value(), 4 * kSumBlock);
   EXPECT_FALSE(std::filesystem::exists(chunk_path()));
 }
 
 // What was written through a lease that is over is as dirty as anything else.
 TEST_F(ServerLeaseTest, UnflushedWritesAreNotDroppedAfterTheLease) {
-  put_here(4 * kBlock);
+  put_here(4 * kSumBlock);
   {
     Holder holder(*this, true);
-    holder.write(kBlock, "theirs");
+    holder.write(kSumBlock, "theirs");
   }
   EXPECT_EQ(server().settle(kFile).value(), Settled::kNewer);
   EXPECT_EQ(server().drop(kFile, UINT64_MAX).value(), 0u);
-  EXPECT_EQ(read(kBlock, 6), "theirs");
+  EXPECT_EQ(read(kSumBlock, 6), "theirs");
 }
 
 TEST_F(ServerLeaseTest, AReaderOfAFileThatChangedOutsideSeesOldBytesOrNewOnes) {
-  const std::string old = put_here(4 * kBlock);
+  const std::string old = put_here(4 * kSumBlock);
   Holder reader(*this, false);
-  const std::string changed = random_text(3 * kBlock, 7);
+  const std::string changed = random_text(3 * kSumBlock, 7);
   put_outside(changed);
   ASSERT_TRUE(server().outside_changed(kFile, outside_version()).value());
-  EXPECT_TRUE(same_text(reader.read(0, 5 * kBlock), old.substr(0, 3 * kBlock)));
-  EXPECT_TRUE(same_text(read(0, 5 * kBlock), changed));
-  EXPECT_TRUE(same_text(reader.read(0, 5 * kBlock), changed));
+  EXPECT_TRUE(same_text(reader.read(0, 5 * kSumBlock), old.substr(0, 3 * kSumBlock)));
+  EXPECT_TRUE(same_text(read(0, 5 * kSumBlock), changed));
+  EXPECT_TRUE(same_text(reader.read(0, 5 * kSumBlock), changed));
 }
 
 TEST_F(ServerLeaseTest, HolesOutsideComeOverOldBytes) {
-  put_here(4 * kBlock);
+  put_here(4 * kSumBlock);
   Holder reader(*this, false);
   put_outside("");
-  std::filesystem::resize_file(outside_path(), 6 * kBlock);
+  std::filesystem::resize_file(outside_path(), 6 * kSumBlock);
   ASSERT_TRUE(server().outside_changed(kFile, outside_version()).value());
-  EXPECT_EQ(read_all(), std::string(6 * kBlock, '\0'));
-  EXPECT_EQ(reader.read(0, 7 * kBlock), std::string(6 * kBlock, '\0'));
+  EXPECT_EQ(read_all(), std::string(6 * kSumBlock, '\0'));
+  EXPECT_EQ(reader.read(0, 7 * kSumBlock), std::string(6 * kSumBlock, '\0'));
 }
 
 TEST_F(ServerLeaseTest, AChangeOutsideDoesNotTouchAFileThatMayBeWritten) {
-  const std::string old = put_here(kBlock);
+  const std::string old = put_here(kSumBlock);
   Holder holder(*this, true);
-  put_outside(random_text(kBlock, 7));
+  put_outside(random_text(kSumBlock, 7));
   EXPECT_FALSE(server().outside_changed(kFile, outside_version()).value());
   EXPECT_TRUE(same_text(read_all(), old));
 }
@@ -318,7 +318,7 @@ TEST_F(ServerLeaseTest, AChangeOutsideDoesNotTouchAFileThatMayBeWritten) {
 TEST_F(ServerLeaseTest, WritersNeedHeadroomUnlessTheyArePaced) {
   options().lease_headroom_bytes = 65 << 20;  // more than all
   restart();
-  put_here(kBlock);
+  put_here(kSumBlock);
   EXPECT_EQ(server().lease({kFile, true}).error().code, EAGAIN);
   EXPECT_EQ(meta().marked_dirty, 0);
   EXPECT_TRUE(server().lease({kFile, true, true}));
@@ -328,7 +328,7 @@ TEST_F(ServerLeaseTest, WritersNeedHeadroomUnlessTheyArePaced) {
 }
 
 TEST_F(ServerLeaseTest, AnMtimeThatIsSetHidesNoWrite) {
-  put_here(kBlock);
+  put_here(kSumBlock);
   Holder holder(*this, true);
   holder.write(0, "first");
   struct stat before;

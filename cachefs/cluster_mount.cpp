@@ -1,0 +1,44 @@
+// run_cluster_mount: a client of a cluster. The tree, the data and who is where are asked from its servers; what lies
+// on a target of this node the kernel reads and writes itself.
+#include <sys/stat.h>
+
+#include "cachefs/fuse_session.h"
+#include "cachefs/mount.h"
+#include "core/cluster/node.h"
+#include "core/descriptor_limit.h"
+#include "core/log.h"
+#include "core/stripe/striped_storage.h"
+
+namespace forebay::cachefs {
+namespace {
+
+std::vector<TargetId> ids_of(const std::vector<TargetInfo>& targets) {
+  std::vector<TargetId> ids;
+  for (const TargetInfo& target : targets) ids.push_back(target.id);
+  return ids;
+}
+
+}  // namespace
+
+Status run_cluster_mount(const MountOptions& options, const std::function<void()>& ready) {
+  raise_descriptor_limit();
+  ASSIGN_OR_RETURN(const std::unique_ptr<Node> node, Node::join(options.config, transport::Role::kClient, {}));
+  const std::string external = node->membership().cluster()->external;
+  if (external != options.external) {
+    return fail(EINVAL, "external directory {}: the cluster of {} caches {}", options.external,
+                options.config.cluster.mgmtd, external);
+  }
+  ASSIGN_OR_RETURN(const std::shared_ptr<MetaService> meta, node->peers().meta(0));
+  LayoutTable layouts;
+  StripedStorage storage({[&layouts](InodeId id) -> Result<StripedStorage::LayoutPtr> { return layouts.find(id); },
+                          [&node](TargetId id) { return node->peers().storage(id); },
+                          [&node] { return ids_of(node->membership().targets()); }});
+  Session session{*meta, storage, node->mgmt(), options, &layouts};
+  ASSIGN_OR_RETURN(const std::unique_ptr<FuseSession> fuse, FuseSession::mount(session));
+  log(Module::kCachefs).info("{} is mounted on {}, node {}", options.external, options.mountpoint, node->name());
+  const Status served = fuse->serve(options.config.fuse.threads, ready);
+  log(Module::kCachefs).info("{} is unmounted from {}", options.external, options.mountpoint);
+  return served;
+}
+
+}  // namespace forebay::cachefs

@@ -1,0 +1,74 @@
+#include "cli/cluster/pdsh.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "core/io.h"
+#include "core/unique_fd.h"
+
+namespace forebay::cli {
+namespace {
+
+// Its stdin becomes the file, which is gone before the program begins.
+constexpr char kWithInput[] = R"(exec <"$1" && rm -f -- "$1" && shift && exec "$@")";
+
+// A file here that holds `content`; removed at the end.
+class InputFile {
+ public:
+  explicit InputFile(const std::string& content) {
+    const UniqueFd file(::mkostemp(path_.data(), O_CLOEXEC));
+    ok_ = file && pwrite_full(file.get(), content.data(), content.size(), 0);
+    made_ = static_cast<bool>(file);
+  }
+  ~InputFile() {
+    if (made_) ::unlink(path_.c_str());
+  }
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  bool ok() const { return ok_; }
+  const std::string& path() const { return path_; }
+  // Another name there: the node may be this machine.
+  std::string path_there() const { return path_ + ".in"; }
+
+ private:
+  std::string path_ = "/tmp/.forebay-XXXXXX";
+  bool made_ = false;
+  bool ok_ = false;
+};
+
+}  // namespace
+
+Invocation PdshLauncher::wrap(const NodeCommand& command) const {
+  // pdsh takes %h, %u and %n for its own; "%%" is the sign itself.
+  std::string line;
+  for (const char c : shell_line(command.words)) line += c == '%' ? std::string("%%") : std::string(1, c);
+  return {{"pdsh", "-S", "-N", "-w", command.host, line}, ""};
+}
+
+std::vector<Outcome> PdshLauncher::run(const std::vector<NodeCommand>& commands, const RunLimits& limits) const {
+  std::vector<std::unique_ptr<InputFile>> files(commands.size());
+  std::vector<Invocation> copies;
+  std::vector<size_t> copied;
+  std::vector<NodeCommand> rewritten = commands;
+  for (size_t i = 0; i < commands.size(); ++i) {
+    if (commands[i].input.empty()) continue;
+    files[i] = std::make_unique<InputFile>(commands[i].input);
+    copies.push_back({{"pdcp", "-p", "-w", commands[i].host, files[i]->path(), files[i]->path_there()}, ""});
+    copied.push_back(i);
+    std::vector<std::string> words = {"sh", "-c", kWithInput, "sh", files[i]->path_there()};
+    words.insert(words.end(), commands[i].words.begin(), commands[i].words.end());
+    rewritten[i].words = std::move(words);
+  }
+  // pdcp does not tell by its exit status whether it worked; without the file the command itself fails, and says so.
+  const std::vector<Outcome> sent = run_many(copies, limits);
+  std::vector<Outcome> outcomes = Launcher::run(rewritten, limits);
+  for (size_t i = 0; i < copied.size(); ++i) {
+    if (!outcomes[copied[i]].ok()) outcomes[copied[i]].err = sent[i].err + outcomes[copied[i]].err;
+  }
+  return outcomes;
+}
+
+}  // namespace forebay::cli

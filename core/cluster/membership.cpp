@@ -1,0 +1,71 @@
+#include "core/cluster/membership.h"
+
+#include "core/log.h"
+
+namespace forebay {
+namespace {
+
+constexpr std::chrono::seconds kHeartbeat{1};
+
+}  // namespace
+
+Result<ServerInfo> Membership::join(std::function<ServerInfo()> self) {
+  ASSIGN_OR_RETURN(ServerInfo reported, mgmt_.report(self()));
+  self_ = std::move(self);
+  return reported;
+}
+
+Status Membership::start() {
+  RETURN_IF_ERROR(ask());
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void Membership::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status Membership::ask() {
+  ASSIGN_OR_RETURN(ClusterInfo info, mgmt_.cluster());
+  auto fresh = std::make_shared<const ClusterInfo>(std::move(info));
+  const std::lock_guard lock(mutex_);
+  cluster_ = std::move(fresh);
+  return {};
+}
+
+void Membership::run() {
+  bool reachable = true;
+  std::unique_lock lock(mutex_);
+  while (!wake_.wait_for(lock, kHeartbeat, [this] { return stopping_; })) {
+    lock.unlock();
+    Status told;
+    if (self_) {
+      if (const Result<ServerInfo> reported = mgmt_.report(self_()); !reported) told = Failure(reported.error());
+    }
+    if (told) told = ask();
+    if (!told && reachable) log(Module::kCore).warn("mgmtd: {}", told.error().message());
+    if (told && !reachable) log(Module::kCore).info("mgmtd: answers again");
+    reachable = told.has_value();
+    lock.lock();
+  }
+}
+
+std::shared_ptr<const ClusterInfo> Membership::cluster() const {
+  const std::lock_guard lock(mutex_);
+  return cluster_;
+}
+
+std::vector<TargetInfo> Membership::targets() const {
+  std::vector<TargetInfo> all;
+  for (const ServerInfo& server : cluster()->servers) {
+    all.insert(all.end(), server.targets.begin(), server.targets.end());
+  }
+  return all;
+}
+
+}  // namespace forebay

@@ -1,0 +1,49 @@
+// Node: what every member of a cluster has: the secret, a name, the way to mgmtd, and through that to all the others.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/cluster/membership.h"
+#include "core/cluster/peers.h"
+#include "core/config.h"
+#include "core/protocol/remote_mgmt.h"
+
+namespace forebay {
+
+// cluster.secret_file; no secret where there is none.
+Result<transport::Secret> read_secret(const Config& config);
+
+// What can be wrong with a server's configuration, before anything is made of it. EINVAL, EACCES, and errors of the
+// secret file.
+Result<transport::Secret> check_member(const Config& config, const std::string& listen);
+
+class Node {
+ public:
+  // Asks mgmtd, for as long as a request may take. `cluster`: the one that this member belongs to; empty: it is new.
+  // `as_server`: what it reports of itself; none: it is a client. Errors name cluster.mgmtd.
+  static Result<std::unique_ptr<Node>> join(const Config& config, transport::Role role, const std::string& cluster,
+                                            std::function<ServerInfo()> as_server = {});
+  ~Node();
+
+  const std::string& name() const { return self_.node; }
+  const transport::Secret& secret() const { return secret_; }
+  // What mgmtd made of as_server().
+  const ServerInfo& as_server() const { return as_server_; }
+  MgmtService& mgmt() { return mgmt_; }
+  Membership& membership() { return membership_; }
+  Peers& peers() { return *peers_; }
+
+ private:
+  Node(const transport::Address& mgmtd, transport::Party self, transport::Secret secret);
+
+  transport::Party self_;
+  const transport::Secret secret_;
+  transport::Channel channel_;
+  RemoteMgmt mgmt_;
+  Membership membership_;
+  ServerInfo as_server_;
+  std::unique_ptr<Peers> peers_;
+};
+
+}  // namespace forebay

@@ -1,0 +1,154 @@
+#include <unistd.h>
+
+#include "core/protocol/wire/convert.h"
+
+namespace forebay::wire {
+
+void encode(const forebay::ChunkState& from, ChunkState& to) {
+  to.set_size(from.size);
+  to.set_present_bytes(from.present_bytes);
+  to.set_dirty_bytes(from.dirty_bytes);
+  to.set_blocks(from.blocks);
+  encode(from.mtime, *to.mutable_mtime());
+  encode(from.ctime, *to.mutable_ctime());
+  encode(from.mtime0, *to.mutable_mtime0());
+  to.set_exists(from.exists);
+  to.set_complete(from.complete);
+  to.set_dirty(from.dirty);
+  to.set_leased(from.leased);
+}
+
+forebay::ChunkState decode(const ChunkState& from) {
+  forebay::ChunkState to;
+  to.size = from.size();
+  to.present_bytes = from.present_bytes();
+  to.dirty_bytes = from.dirty_bytes();
+  to.blocks = from.blocks();
+  to.mtime = decode(from.mtime());
+  to.ctime = decode(from.ctime());
+  to.mtime0 = decode(from.mtime0());
+  to.exists = from.exists();
+  to.complete = from.complete();
+  to.dirty = from.dirty();
+  to.leased = from.leased();
+  return to;
+}
+
+void encode(const forebay::CachingFileRequest& from, CachingFileRequest& to) {
+  to.set_id(from.id);
+  encode(from.source, *to.mutable_source());
+  encode(from.version, *to.mutable_version());
+  to.set_blocks(from.blocks);
+  to.set_block_size(from.block_size);
+  encode(from.layout, *to.mutable_layout());
+  to.set_created(from.created);
+}
+
+Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
+  forebay::CachingFileRequest to;
+  to.id = from.id();
+  to.source = decode(from.source());
+  to.version = decode(from.version());
+  to.blocks = from.blocks();
+  to.block_size = from.block_size();
+  ASSIGN_OR_RETURN(to.layout, decode(from.layout()));
+  to.created = from.created();
+  return to;
+}
+
+void encode(const forebay::SeekRequest& from, SeekRequest& to) {
+  to.set_id(from.id);
+  to.set_offset(from.offset);
+  to.set_whence(from.whence == SEEK_HOLE ? WHENCE_HOLE : WHENCE_DATA);
+}
+
+Result<forebay::SeekRequest> decode(const SeekRequest& from) {
+  if (from.whence() != WHENCE_DATA && from.whence() != WHENCE_HOLE) {
+    return fail(EPROTO, "seek with whence {}", static_cast<int>(from.whence()));
+  }
+  return forebay::SeekRequest{from.id(), from.offset(), from.whence() == WHENCE_HOLE ? SEEK_HOLE : SEEK_DATA};
+}
+
+void encode(const forebay::FlushBeginRequest& from, FlushBeginRequest& to) {
+  to.set_id(from.id);
+  encode(from.source, *to.mutable_source());
+  to.set_overwrite(from.overwrite);
+}
+
+forebay::FlushBeginRequest decode(const FlushBeginRequest& from) {
+  return {from.id(), decode(from.source()), from.overwrite()};
+}
+
+void encode(const forebay::FlushCommitReply& from, FlushCommitReply& to) {
+  encode(from.version, *to.mutable_version());
+  encode(from.ctime, *to.mutable_ctime());
+  to.set_clean(from.clean);
+  to.set_leased(from.leased);
+}
+
+forebay::FlushCommitReply decode(const FlushCommitReply& from) {
+  return {decode(from.version()), decode(from.ctime()), from.clean(), from.leased()};
+}
+
+void encode(const forebay::LeaseRequest& from, LeaseRequest& to) {
+  to.set_id(from.id);
+  to.set_writes(from.writes);
+  to.set_at_any_room(from.at_any_room);
+  to.set_beside(from.beside);
+  to.set_direct(from.direct);
+}
+
+forebay::LeaseRequest decode(const LeaseRequest& from) {
+  return {from.id(), from.writes(), from.at_any_room(), from.beside(), from.direct()};
+}
+
+void encode(forebay::Settled from, SettleReply& to) {
+  switch (from) {
+    case forebay::Settled::kNewer:
+      return to.set_settled(SETTLED_NEWER);
+    case forebay::Settled::kUnchanged:
+      return to.set_settled(SETTLED_UNCHANGED);
+    case forebay::Settled::kClean:
+      return to.set_settled(SETTLED_CLEAN);
+  }
+}
+
+// A file taken for clean by mistake would be dropped with what is new in it.
+Result<forebay::Settled> decode(const SettleReply& from) {
+  switch (from.settled()) {
+    case SETTLED_NEWER:
+      return forebay::Settled::kNewer;
+    case SETTLED_UNCHANGED:
+      return forebay::Settled::kUnchanged;
+    case SETTLED_CLEAN:
+      return forebay::Settled::kClean;
+    default:
+      return fail(EPROTO, "a file settled as {}", static_cast<int>(from.settled()));
+  }
+}
+
+void encode(const forebay::SpaceReport& from, SpaceReport& to) {
+  to.set_capacity_bytes(from.capacity_bytes);
+  to.set_used_bytes(from.used_bytes);
+  to.set_reserved_bytes(from.reserved_bytes);
+  to.set_dirty_bytes(from.dirty_bytes);
+  to.set_hits(from.hits);
+  to.set_misses(from.misses);
+  to.set_fetched_bytes(from.fetched_bytes);
+  to.set_flushed_bytes(from.flushed_bytes);
+}
+
+forebay::SpaceReport decode(const SpaceReport& from) {
+  forebay::SpaceReport to;
+  to.capacity_bytes = from.capacity_bytes();
+  to.used_bytes = from.used_bytes();
+  to.reserved_bytes = from.reserved_bytes();
+  to.dirty_bytes = from.dirty_bytes();
+  to.hits = from.hits();
+  to.misses = from.misses();
+  to.fetched_bytes = from.fetched_bytes();
+  to.flushed_bytes = from.flushed_bytes();
+  return to;
+}
+
+}  // namespace forebay::wire

@@ -1,0 +1,41 @@
+// Address: where a server listens.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+#include "core/unique_fd.h"
+
+namespace forebay::transport {
+
+struct Address {
+  std::string host;  // a name or a number; IPv6 numbers without brackets
+  uint16_t port = 0;
+  std::string path;  // of a Unix socket; then there is no host
+
+  bool is_unix() const { return !path.empty(); }
+  // "HOST:PORT", "[::1]:PORT" or "unix:PATH": what parse_address() takes.
+  std::string text() const;
+  bool operator==(const Address&) const = default;
+};
+
+// EINVAL with what is wrong.
+Result<Address> parse_address(std::string_view text);
+
+// True if nobody but this machine reaches it.
+bool is_local(const Address& address);
+
+// A listening socket; non-blocking. Port 0: `address` gets the one that the kernel chose. A Unix socket that a dead
+// server left is replaced. EADDRINUSE, EADDRNOTAVAIL, EACCES, ... with the address.
+Result<UniqueFd> listen_on(Address& address);
+
+// Takes one connection from a listening socket; non-blocking. EAGAIN when there is none.
+Result<UniqueFd> accept_from(int listener);
+
+// A connected socket, non-blocking. ETIMEDOUT, ECONNREFUSED, ENOENT, ... with the address.
+Result<UniqueFd> connect_to(const Address& address, std::chrono::milliseconds limit);
+
+}  // namespace forebay::transport

@@ -1,0 +1,295 @@
+#include "core/transport/server.h"
+
+#include <google/protobuf/descriptor.pb.h>
+#include <google/protobuf/stubs/callback.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+
+#include "core/config.h"
+#include "core/log.h"
+#include "core/transport/call.h"
+#include "core/transport/serving.h"
+#include "core/transport/socket_connection.h"
+
+namespace forebay::transport {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds kGreetingLimit{2};
+constexpr std::chrono::milliseconds kHousekeeping{1000}, kAcceptPause{50};
+
+// Keys of an epoll set that are no client's.
+constexpr uint64_t kStop = 0;
+constexpr uint64_t kListener = uint64_t{1} << 63;
+
+// Some would otherwise see what a method did twice, see ReplyCache.
+bool may_repeat(const google::protobuf::MethodDescriptor& method) {
+  return method.options().idempotency_level() != google::protobuf::MethodOptions::IDEMPOTENCY_UNKNOWN;
+}
+
+}  // namespace
+
+Server::Server(Party self, Secret secret, ServerLimits limits)
+    : self_(std::move(self)), secret_(std::move(secret)), limits_(limits), stop_event_(::eventfd(0, EFD_CLOEXEC)) {
+  self_.session = random_number();
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    pools_[i].epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
+    pools_[i].most_threads = i == kGreeting ? kMostGreeters : kMostThreads;
+  }
+}
+
+Server::~Server() { stop(); }
+
+Status Server::listen(Address& address) {
+  RETURN_IF_ERROR(check_listen(secret_, address.text()));
+  ASSIGN_OR_RETURN(UniqueFd listener, listen_on(address));
+  listeners_.push_back(std::move(listener));
+  return {};
+}
+
+void Server::add(uint32_t number, google::protobuf::Service& service) { services_[number] = &service; }
+
+Status Server::watch(Pool& pool, int descriptor, uint64_t key, uint32_t events, int operation) {
+  epoll_event event = {};
+  event.events = events;
+  event.data.u64 = key;
+  if (::epoll_ctl(pool.epoll.get(), operation, descriptor, &event) != 0) return fail_errno("epoll_ctl");
+  return {};
+}
+
+Status Server::start() {
+  for (size_t i = 0; i < pools_.size(); ++i) {
+    RETURN_IF_ERROR(watch(pools_[i], stop_event_.get(), kStop, EPOLLIN, EPOLL_CTL_ADD));
+    add_thread(i);
+  }
+  for (size_t i = 0; i < listeners_.size(); ++i) {
+    RETURN_IF_ERROR(
+        watch(pools_[kGreeting], listeners_[i].get(), kListener | i, EPOLLIN | EPOLLEXCLUSIVE, EPOLL_CTL_ADD));
+  }
+  housekeeper_ = std::thread([this] { keep_house(); });
+  return {};
+}
+
+void Server::stop() {
+  if (stopping_.exchange(true)) return;
+  ::eventfd_write(stop_event_.get(), 1);
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, client] : clients_) client->connection->shut_down();
+  }
+  if (housekeeper_.joinable()) housekeeper_.join();
+  for (Pool& pool : pools_) {
+    // None starts another one now: see add_thread().
+    std::vector<std::thread> threads;
+    {
+      const std::lock_guard lock(threads_mutex_);
+      threads.swap(pool.threads);
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  listeners_.clear();
+  const std::lock_guard lock(mutex_);
+  clients_.clear();
+}
+
+size_t Server::connections() {
+  const std::lock_guard lock(mutex_);
+  return clients_.size();
+}
+
+void Server::add_thread(size_t pool) {
+  const std::lock_guard lock(threads_mutex_);
+  if (stopping_ || pools_[pool].threads.size() >= pools_[pool].most_threads) return;
+  ++pools_[pool].idle;
+  pools_[pool].threads.emplace_back([this, pool] { work(pool); });
+}
+
+void Server::work(size_t index) {
+  Pool& pool = pools_[index];
+  const LevelScope level(static_cast<uint8_t>(std::min<size_t>(index + 1, kLevels - 1)));
+  while (!stopping_) {
+    epoll_event event = {};
+    if (::epoll_wait(pool.epoll.get(), &event, 1, -1) <= 0) continue;
+    const uint64_t key = event.data.u64;
+    if (key == kStop) break;
+    if (--pool.idle == 0) add_thread(index);
+    (key & kListener) != 0 ? accept_clients(listeners_[key & ~kListener].get()) : attend(key);
+    ++pool.idle;
+  }
+  --pool.idle;
+}
+
+void Server::accept_clients(int listener) {
+  for (;;) {
+    Result<UniqueFd> socket = accept_from(listener);
+    if (!socket) {
+      // No descriptors, perhaps: those who wait in the backlog are taken later, and until then they wake us at once.
+      if (socket.error().code != EAGAIN) std::this_thread::sleep_for(kAcceptPause);
+      return;
+    }
+    auto client = std::make_shared<Client>();
+    const int descriptor = socket->get();
+    client->connection = std::make_unique<SocketConnection>(*std::move(socket), "a client");
+    uint64_t key = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_ || ungreeted_ >= kMostUngreeted || clients_.size() >= kMostConnections) continue;
+      key = next_key_++;
+      ++ungreeted_;
+      clients_[key] = client;
+    }
+    if (!watch(pools_[kGreeting], descriptor, key, EPOLLIN | EPOLLONESHOT, EPOLL_CTL_ADD)) remove(key);
+  }
+}
+
+// Something came over the connection, or its end.
+void Server::attend(uint64_t key) {
+  ClientPtr client;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = clients_.find(key);
+    if (found == clients_.end()) return;
+    client = found->second;
+  }
+  const bool was_greeted = client->greeted;
+  const bool good = was_greeted ? serve(*client) : greet(key, client);
+  if (!good) return remove(key);
+  const int operation = was_greeted ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  const Status watched =
+      watch(pools_[client->level], client->connection->poll_descriptor(), key, EPOLLIN | EPOLLONESHOT, operation);
+  if (!watched) remove(key);
+}
+
+bool Server::greet(uint64_t key, const ClientPtr& client) {
+  const Result<Greeted> greeted = answer(*client->connection, self_, secret_, steady_clock::now() + kGreetingLimit);
+  if (!greeted) {
+    // Port scans and health checks come and go without a word.
+    if (greeted.error().code != ECONNRESET) log(Module::kCore).warn("refused {}", greeted.error().context);
+    return false;
+  }
+  ::epoll_ctl(pools_[kGreeting].epoll.get(), EPOLL_CTL_DEL, client->connection->poll_descriptor(), nullptr);
+  const std::lock_guard lock(mutex_);
+  if (!clients_.contains(key)) return false;  // it took too long
+  client->peer = greeted->peer;
+  client->level = greeted->level;
+  client->greeted = true;
+  --ungreeted_;
+  SessionUse& session = sessions_[client->peer.session];
+  session.peer = client->peer;
+  ++session.connections;
+  return true;
+}
+
+bool Server::serve(Client& client) {
+  const Deadline deadline = steady_clock::now() + kTransferLimit;
+  const Result<Message> message = client.connection->receive(deadline);
+  if (!message) {
+    if (message.error().code != ECONNRESET) {
+      log(Module::kCore).warn("{} {}: {}", role_name(client.peer.role), client.peer.node, message.error().context);
+    }
+    return false;
+  }
+  if (message->header.kind != Kind::kRequest) return false;
+  Serving serving(*client.connection, client.peer, message->header);
+  const auto service = services_.find(service_of(message->header.method));
+  const auto* methods = service == services_.end() ? nullptr : service->second->GetDescriptor();
+  if (methods == nullptr || index_of(message->header.method) >= methods->method_count()) {
+    serving.fail({ENOSYS, fmt::format("{} {}: does not know request {:#x}", role_name(self_.role), self_.node,
+                                      message->header.method)});
+  } else {
+    serve_method(*service->second, *methods->method(index_of(message->header.method)), *message, serving);
+  }
+  if (!serving.replied()) serving.reply_text({});
+  return !serving.broken();
+}
+
+void Server::serve_method(google::protobuf::Service& service, const google::protobuf::MethodDescriptor& method,
+                          const Message& message, Serving& serving) {
+  const bool once = !may_repeat(method);
+  const uint64_t session = serving.peer().session, number = message.header.request;
+  if (once) {
+    if (const auto known = replies_.begin(session, number); known != nullptr) {
+      if (known->error.code != 0) serving.fail(known->error);
+      return serving.reply_text(known->body);
+    }
+  }
+  std::unique_ptr<google::protobuf::Message> request(service.GetRequestPrototype(&method).New());
+  std::unique_ptr<google::protobuf::Message> reply(service.GetResponsePrototype(&method).New());
+  if (request->ParseFromString(message.body)) {
+    // What a service has no method for, protobuf ends with this.
+    static google::protobuf::Closure* const nothing =
+        google::protobuf::NewPermanentCallback(&google::protobuf::DoNothing);
+    service.CallMethod(&method, &serving, request.get(), reply.get(), nothing);
+  } else {
+    serving.fail({EPROTO, fmt::format("{}: a request that makes no sense", method.full_name())});
+  }
+  const std::string body = serving.Failed() || serving.replied() ? std::string() : reply->SerializeAsString();
+  // Broken before a reply: its bulk did not come, so nothing was done.
+  if (once && serving.broken()) replies_.abandon(session, number);
+  if (once && !serving.broken()) replies_.finish(session, number, {serving.error(), body});
+  if (!serving.replied()) serving.reply_text(body);
+}
+
+void Server::remove(uint64_t key) {
+  const std::lock_guard lock(mutex_);
+  const auto found = clients_.find(key);
+  if (found == clients_.end()) return;
+  const Client& client = *found->second;
+  if (client.greeted) {
+    SessionUse& session = sessions_[client.peer.session];
+    --session.connections;
+    session.last_seen = steady_clock::now();
+  } else {
+    --ungreeted_;
+  }
+  clients_.erase(found);
+}
+
+// Ends connections whose client does not say who he is, and sessions without connections.
+void Server::keep_house() {
+  pollfd stopped = {stop_event_.get(), POLLIN, 0};
+  const auto pause = static_cast<int>(std::min({kHousekeeping, limits_.greeting, limits_.session_grace}).count());
+  while (::poll(&stopped, 1, pause) == 0) {
+    std::vector<Party> ended;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto now = steady_clock::now();
+      for (const auto& [key, client] : clients_) {
+        if (!client->greeted && now - client->since > limits_.greeting) client->connection->shut_down();
+      }
+      for (auto at = sessions_.begin(); at != sessions_.end();) {
+        const bool over = at->second.connections == 0 && now - at->second.last_seen >= limits_.session_grace;
+        if (over) ended.push_back(at->second.peer);
+        at = over ? sessions_.erase(at) : std::next(at);
+      }
+    }
+    for (const Party& peer : ended) {
+      replies_.forget(peer.session);
+      if (session_ended_) session_ended_(peer);
+    }
+  }
+}
+
+Status check_listen(const Secret& secret, const std::string& addresses) {
+  for (const std::string& text : split_list(addresses)) {
+    ASSIGN_OR_RETURN(const Address address, parse_address(text));
+    if (secret || is_local(address)) continue;
+    return fail(EACCES, "{}: without cluster.secret_file only loopback addresses and Unix sockets are listened on",
+                text);
+  }
+  return {};
+}
+
+Status listen_on_all(Server& server, const std::string& addresses) {
+  for (const std::string& text : split_list(addresses)) {
+    ASSIGN_OR_RETURN(Address address, parse_address(text));
+    RETURN_IF_ERROR(server.listen(address));
+  }
+  return {};
+}
+
+}  // namespace forebay::transport

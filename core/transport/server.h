@@ -1,0 +1,123 @@
+// Server: takes connections, and serves the requests that come over them.
+//
+// Idle connections wait in an epoll set; the thread that is woken by one reads the request, serves it, replies, and
+// gives the connection back: no request changes threads. There is a set, and a bounded number of threads, for each
+// level of requests (kLevels), and one for who has not proved yet who he is. Threads are started when all of a level
+// are busy.
+#pragma once
+
+#include <google/protobuf/service.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "core/transport/address.h"
+#include "core/transport/connection.h"
+#include "core/transport/handshake.h"
+#include "core/transport/reply_cache.h"
+
+namespace forebay::transport {
+
+struct ServerLimits {
+  // For who has connected to say who he is.
+  std::chrono::milliseconds greeting{10'000};
+  // A client that is gone for longer than this is believed to be dead.
+  std::chrono::milliseconds session_grace{5'000};
+};
+
+class Server {
+ public:
+  Server(Party self, Secret secret, ServerLimits limits = {});
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Before start(). Errors as listen_on(); EACCES for an address that others reach, without a secret.
+  Status listen(Address& address);
+  // Before start(). `service` outlives this.
+  void add(uint32_t number, google::protobuf::Service& service);
+  // Before start(). `ended` hears of each session of which no connection is left, some seconds after the last one
+  // broke.
+  void on_session_end(std::function<void(const Party&)> ended) { session_ended_ = std::move(ended); }
+
+  // Before start(), by who learns only then which cluster it is of.
+  void set_cluster(const std::string& cluster) { self_.cluster = cluster; }
+
+  Status start();
+  // Ends all connections, then waits for the requests under way. The addresses are free after that.
+  void stop();
+
+  size_t connections();
+
+ private:
+  struct Client {
+    std::unique_ptr<Connection> connection;
+    Party peer;
+    bool greeted = false;
+    size_t level = kGreeting;
+    std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
+  };
+  using ClientPtr = std::shared_ptr<Client>;
+  // The threads that wait for one epoll set.
+  struct Pool {
+    UniqueFd epoll;
+    size_t most_threads = 0;
+    std::atomic<size_t> idle{0};
+    std::vector<std::thread> threads;  // guarded by threads_mutex_
+  };
+  struct SessionUse {
+    Party peer;
+    size_t connections = 0;
+    std::chrono::steady_clock::time_point last_seen;
+  };
+
+  static constexpr size_t kGreeting = kLevels;  // the pool of who has not been greeted
+  static constexpr size_t kMostThreads = 256, kMostGreeters = 8;
+  static constexpr size_t kMostConnections = 16'384, kMostUngreeted = 256;
+
+  Status watch(Pool& pool, int descriptor, uint64_t key, uint32_t events, int operation);
+  void add_thread(size_t pool);
+  void work(size_t pool);
+  void accept_clients(int listener);
+  void attend(uint64_t key);
+  bool greet(uint64_t key, const ClientPtr& client);
+  bool serve(Client& client);
+  void serve_method(google::protobuf::Service& service, const google::protobuf::MethodDescriptor& method,
+                    const Message& message, class Serving& serving);
+  void remove(uint64_t key);
+  void keep_house();
+
+  Party self_;
+  const Secret secret_;
+  const ServerLimits limits_;
+  std::unordered_map<uint32_t, google::protobuf::Service*> services_;
+  std::function<void(const Party&)> session_ended_;
+  std::vector<UniqueFd> listeners_;
+  std::array<Pool, kLevels + 1> pools_;
+  ReplyCache replies_;
+  UniqueFd stop_event_;
+  std::atomic<bool> stopping_{false};
+  std::thread housekeeper_;
+  std::mutex threads_mutex_;
+
+  std::mutex mutex_;  // what is below
+  uint64_t next_key_ = 1;
+  size_t ungreeted_ = 0;
+  std::unordered_map<uint64_t, ClientPtr> clients_;
+  std::unordered_map<uint64_t, SessionUse> sessions_;
+};
+
+// EACCES if one of the addresses in the list may not be listened on without a secret; EINVAL.
+Status check_listen(const Secret& secret, const std::string& addresses);
+
+// Listens on all addresses of a list that is separated by commas.
+Status listen_on_all(Server& server, const std::string& addresses);
+
+}  // namespace forebay::transport

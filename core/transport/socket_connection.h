@@ -1,0 +1,31 @@
+// SocketConnection: a stream socket, TCP or Unix.
+#pragma once
+
+#include "core/transport/connection.h"
+
+namespace forebay::transport {
+
+class SocketConnection final : public Connection {
+ public:
+  // `socket`: connected, non-blocking.
+  SocketConnection(UniqueFd socket, std::string peer);
+
+  Status send(Header header, std::string_view body, const Bulk& bulk, int descriptor, Deadline deadline) override;
+  Result<Message> receive(Deadline deadline) override;
+  Status receive_bulk(std::span<char> buffer, Deadline deadline) override;
+  bool passes_descriptors() const override { return is_unix_; }
+  int poll_descriptor() const override { return socket_.get(); }
+  void shut_down() override;
+  std::string peer_name() const override { return peer_; }
+
+ private:
+  Status wait(short events, Deadline deadline);
+  Status receive_all(std::span<char> buffer, UniqueFd* descriptor, Deadline deadline);
+  Status send_file(const Bulk& bulk, Deadline deadline);
+
+  const UniqueFd socket_;
+  const std::string peer_;
+  bool is_unix_ = false;
+};
+
+}  // namespace forebay::transport

@@ -1,0 +1,36 @@
+// Placement: on which targets a file's chunks will lie, decided when it is touched first.
+//
+// `auto`, as in the design: a file lives whole on a target of the node that touches it first, so that a job that reads
+// its own files again, or reads what it wrote, needs no network.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "core/config.h"
+#include "core/protocol/mgmt_service.h"
+#include "core/protocol/types.h"
+
+namespace forebay::meta {
+
+class Placement {
+ public:
+  // `targets`: all of the cache, with what is known of their state; thread safe. None: the one of this process.
+  Placement(const Config& config, std::function<std::vector<TargetInfo>()> targets);
+
+  // The layout for a file that a caller on `node` touches first. ENXIO when no target takes files.
+  Result<std::shared_ptr<const Layout>> place(const std::string& node);
+  // True if there are targets of other processes.
+  bool is_cluster() const { return targets_ != nullptr; }
+  // The layout of files that have none of their own, because there is one target.
+  const std::shared_ptr<const Layout>& plain() const { return plain_; }
+
+ private:
+  const std::function<std::vector<TargetInfo>()> targets_;
+  const std::shared_ptr<const Layout> plain_;
+  std::atomic<uint64_t> turn_{0};
+};
+
+}  // namespace forebay::meta

@@ -1,0 +1,127 @@
+// Attributes and open files; and what is given back when a client is gone.
+#include "core/log.h"
+#include "meta/service/dispatch_tools.h"
+#include "meta/service/meta_dispatch.h"
+
+namespace forebay::meta {
+
+void MetaDispatch::session_ended(const transport::Party& client) {
+  const ClientSessions::Holdings held = sessions_.end(client.session);
+  if (held.empty()) return;
+  log(Module::kMeta)
+      .info("{} {} is gone: {} open files, {} open directories and {} inodes are given back", role_name(client.role),
+            client.node, held.opens.size(), held.directories.size(), held.lookups.size());
+  for (const auto& [open, count] : held.opens) {
+    for (uint64_t i = 0; i < count; ++i) service_.release(open.first, open.second);
+  }
+  for (const uint64_t handle : held.directories) service_.releasedir(handle);
+  for (const auto& [id, count] : held.lookups) service_.forget(id, count);
+}
+
+void MetaDispatch::Getattr(Controller* controller, const wire::InodeRequest* request, wire::AttributesReply* reply,
+                           Closure*) {
+  reply_with(serving_of(controller), service_.getattr(request->id()), *reply);
+}
+
+void MetaDispatch::Setattr(Controller* controller, const wire::SetattrRequest* request, wire::AttributesReply* reply,
+                           Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  const Caller caller = caller_of(request->caller(), serving);
+  reply_with(serving, service_.setattr(caller, request->id(), wire::decode(*request)), *reply);
+}
+
+void MetaDispatch::Getxattr(Controller* controller, const wire::XattrRequest* request, wire::BytesReply* reply,
+                            Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  auto value = service_.getxattr(caller_of(request->caller(), serving), request->id(), request->name());
+  if (!value) return serving.fail(value.error());
+  reply->set_value(*std::move(value));
+}
+
+void MetaDispatch::Listxattr(Controller* controller, const wire::InodeOfCallerRequest* request, wire::BytesReply* reply,
+                             Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  auto names = service_.listxattr(caller_of(request->caller(), serving), request->id());
+  if (!names) return serving.fail(names.error());
+  reply->set_value(*std::move(names));
+}
+
+void MetaDispatch::Setxattr(Controller* controller, const wire::SetxattrRequest* request, wire::Done*, Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  const Caller caller = caller_of(request->caller(), serving);
+  serving.take(service_.setxattr(caller, request->id(), request->name(), request->value(), request->flags()));
+}
+
+void MetaDispatch::Removexattr(Controller* controller, const wire::XattrRequest* request, wire::Done*, Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  serving.take(service_.removexattr(caller_of(request->caller(), serving), request->id(), request->name()));
+}
+
+void MetaDispatch::Statfs(Controller* controller, const wire::InodeRequest* request, wire::StatfsReply* reply,
+                          Closure*) {
+  reply_with(serving_of(controller), service_.statfs(request->id()), *reply);
+}
+
+void MetaDispatch::Open(Controller* controller, const wire::OpenRequest* request, wire::OpenReply* reply, Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  const auto opened = service_.open(caller_of(request->caller(), serving), request->id(), request->flags());
+  if (opened) sessions_.opened(session_of(serving), request->id(), request->flags());
+  reply_with(serving, opened, *reply);
+}
+
+void MetaDispatch::reply_created(transport::Serving& serving, const Result<CreateReply>& made, int flags,
+                                 wire::CreateReply& reply) {
+  if (made) {
+    sessions_.looked_up(session_of(serving), made->id);
+    sessions_.opened(session_of(serving), made->id, flags);
+  }
+  reply_with(serving, made, reply);
+}
+
+void MetaDispatch::Create(Controller* controller, const wire::CreateRequest* request, wire::CreateReply* reply,
+                          Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  const Caller caller = caller_of(request->caller(), serving);
+  const auto made = service_.create(caller, request->parent(), request->name(), request->mode(), request->flags());
+  reply_created(serving, made, request->flags(), *reply);
+}
+
+void MetaDispatch::Tmpfile(Controller* controller, const wire::TmpfileRequest* request, wire::CreateReply* reply,
+                           Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  const Caller caller = caller_of(request->caller(), serving);
+  const auto made = service_.tmpfile(caller, request->parent(), request->mode(), request->flags());
+  reply_created(serving, made, request->flags(), *reply);
+}
+
+void MetaDispatch::Release(Controller* controller, const wire::ReleaseRequest* request, wire::Done*, Closure*) {
+  if (!sessions_.released(session_of(serving_of(controller)), request->id(), request->flags())) return;
+  service_.release(request->id(), request->flags());
+}
+
+void MetaDispatch::StripPrivileges(Controller* controller, const wire::StripPrivilegesRequest* request, wire::Done*,
+                                   Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  const Caller caller = caller_of(request->caller(), serving);
+  serving.take(service_.strip_privileges(caller, request->id(), request->set_id_bits()));
+}
+
+void MetaDispatch::Close(Controller* controller, const wire::InodeRequest* request, wire::Done*, Closure*) {
+  serving_of(controller).take(service_.close(request->id()));
+}
+
+void MetaDispatch::Fsync(Controller* controller, const wire::InodeRequest* request, wire::Done*, Closure*) {
+  serving_of(controller).take(service_.fsync(request->id()));
+}
+
+void MetaDispatch::FlushFailures(Controller*, const wire::InodeRequest* request, wire::FlushFailuresReply* reply,
+                                 Closure*) {
+  reply->set_count(service_.flush_failures(request->id()));
+}
+
+void MetaDispatch::LastFlushError(Controller*, const wire::InodeRequest* request, wire::LastFlushErrorReply* reply,
+                                  Closure*) {
+  wire::encode(service_.last_flush_error(request->id()), *reply->mutable_error());
+}
+
+}  // namespace forebay::meta

@@ -1,0 +1,91 @@
+#include "tests/support/test_cluster.h"
+
+#include <algorithm>
+#include <csignal>
+#include <stdexcept>
+#include <thread>
+
+#include "tests/support/binaries.h"
+
+namespace forebay::test {
+namespace {
+
+constexpr std::chrono::seconds kLongestStart{120};
+
+void expect_success(const ProcessResult& result, const std::string& what) {
+  if (result.exit_status == 0) return;
+  throw std::runtime_error(what + ": " + result.err);
+}
+
+}  // namespace
+
+TestCluster::TestCluster(int nodes, const Settings& settings) : nodes_(nodes) {
+  std::string names;
+  for (int node = 1; node <= nodes; ++node) names += "n" + std::to_string(node) + "\n";
+  write_file(node_file_, names);
+  std::vector<std::string> words = command("start");
+  words.insert(words.end(), {"-l", external_});
+  for (const std::string& setting : common_settings()) words.insert(words.end(), {"--set", setting});
+  for (const std::string& setting : settings) words.insert(words.end(), {"--set", setting});
+  std::string stop = FOREBAY_BINARY;
+  for (const std::string& word : command("stop")) stop += " '" + word + "'";
+  reaper_.run(stop + " --discard");
+  running_ = true;  // from here on something may be there
+  expect_success(try_run(words), "cluster start");
+}
+
+TestCluster::~TestCluster() {
+  if (!running_) return;
+  std::vector<std::string> words = command("stop");
+  words.push_back("--discard");
+  (void)try_run(words);
+}
+
+std::vector<std::string> TestCluster::command(const std::string& what) const {
+  return {"cluster", what, "-n", node_file_, "-d", data_, "-c", mounts_, "--launcher", "netns"};
+}
+
+void TestCluster::run(const std::vector<std::string>& words) { expect_success(try_run(words), words.front()); }
+
+ProcessResult TestCluster::try_run(const std::vector<std::string>& words) {
+  std::vector<std::string> all{FOREBAY_BINARY};
+  all.insert(all.end(), words.begin(), words.end());
+  return run_process(all, {.timeout = kLongestStart, .environment = {}, .directory = {}, .user = {}});
+}
+
+Json TestCluster::stat(int node, const std::string& name) {
+  const ProcessResult result = try_run({"stat", "--json", inside(node, name)});
+  expect_success(result, "stat");
+  return Json::parse(result.out);
+}
+
+Json TestCluster::status(int node) {
+  const ProcessResult result = try_run({"status", "--json", mountpoint(node)});
+  expect_success(result, "status");
+  return Json::parse(result.out);
+}
+
+void TestCluster::end_storaged(int node) {
+  const pid_t pid = std::stoi(read_file(data(node) + "/storaged.pid"));
+  if (::kill(pid, SIGTERM) != 0) throw std::runtime_error("no storaged on node " + std::to_string(node));
+  const std::string name = "n" + std::to_string(node);
+  const auto is_missed = [&] {
+    const Json known = status(node);
+    const Json& targets = known.at("targets");
+    return std::any_of(targets.begin(), targets.end(), [&](const Json& target) {
+      return target.at("node") == name && target.at("reachability") != "online";
+    });
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kLongestStart;
+  while (!is_missed()) {
+    if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("nobody misses the target of " + name);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+void TestCluster::stop() {
+  expect_success(try_run(command("stop")), "cluster stop");
+  running_ = false;
+}
+
+}  // namespace forebay::test

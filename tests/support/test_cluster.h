@@ -1,0 +1,52 @@
+// A cluster on network namespaces of this machine, as a person starts it: only the command line and the mounted trees
+// are touched.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "tests/support/mounted_cache.h"
+
+namespace forebay::test {
+
+class TestCluster {
+ public:
+  // Nodes are called n1, n2, ... Failures throw.
+  explicit TestCluster(int nodes, const Settings& settings = {});
+  // Gives up what is not flushed; nothing is left of it.
+  ~TestCluster();
+  TestCluster(const TestCluster&) = delete;
+  TestCluster& operator=(const TestCluster&) = delete;
+
+  int nodes() const { return nodes_; }
+  std::string mountpoint(int node) const { return mounts_ + "/n" + std::to_string(node); }
+  std::string inside(int node, const std::string& name) const { return mountpoint(node) + "/" + name; }
+  std::string outside(const std::string& name) const { return external_ + "/" + name; }
+  std::string make(const std::string& name) const { return root_.make(name); }
+  // Ends a daemon of a node in order, and waits until its absence is known.
+  void end_storaged(int node);
+  // The directory of a node's configuration, logs and data.
+  std::string data(int node) const { return data_ + "/n" + std::to_string(node); }
+
+  // forebay WORDS
+  void run(const std::vector<std::string>& words);
+  ProcessResult try_run(const std::vector<std::string>& words);
+  Json stat(int node, const std::string& name);
+  Json status(int node);
+  // forebay cluster stop: flushes.
+  void stop();
+
+ private:
+  std::vector<std::string> command(const std::string& what) const;
+
+  TempDir root_;
+  Reaper reaper_{root_.path()};
+  std::string external_ = root_.make("external");
+  std::string mounts_ = root_.make("mounts");
+  std::string data_ = root_.make("data");
+  std::string node_file_ = root_ / "nodes";
+  int nodes_ = 0;
+  bool running_ = false;
+};
+
+}  // namespace forebay::test
