@@ -194,6 +194,9 @@ class MetaServer final : public MetaService {
   void update_row(const InodePtr& inode);
   void erase_row(const InodePtr& inode);
 
+  // --- meta/ops/link.cpp
+  Status intend_first_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
+
   // --- meta/ops/unlink.cpp
   struct Victim {
     InodePtr inode;           // null: nothing is known of it

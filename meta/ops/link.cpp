@@ -9,22 +9,51 @@
 
 namespace forebay::meta {
 
+// A file opened with O_TMPFILE is in no database. Its data must be found by its first name from the moment on when the
+// outside has that name; a crash before that moment leaves a file with no name at all, as one that was unlinked.
+Status MetaServer::intend_first_name(const InodePtr& inode, const InodePtr& parent, std::string_view name) {
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (!inode->dirty && inode->writers == 0) return {};
+  }
+  const uint64_t losses = store_->losses();
+  RETURN_IF_ERROR(put_chain(parent, 1));
+  {
+    const std::lock_guard lock(inode->mutex);
+    InodeRow row = row_of(*inode);
+    row.dirty = row.has_data = true;  // or in a moment, by a write that is under way
+    RETURN_IF_ERROR(store_->put_inode(row));
+    inode->stored = true;
+  }
+  RETURN_IF_ERROR(store_->put_intent(parent->id, name, inode->id));
+  RETURN_IF_ERROR(store_->put_intent(0, "", inode->id));
+  return store_->commit(losses);
+}
+
 Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId new_parent, std::string_view new_name) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(new_parent));
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(new_name);
-  RETURN_IF_ERROR(own_change(inode, Change::kAttributes, [&]() -> Status {
+  bool nameless = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    nameless = inode->unlinked && inode->is_file();
+  }
+  if (nameless) RETURN_IF_ERROR(intend_first_name(inode, parent, new_name));
+  const Status linked = own_change(inode, Change::kAttributes, [&]() -> Status {
     const ActAs caller_rights(caller);
     const std::string path = consistency::proc_path(fd->get());
     if (::linkat(AT_FDCWD, path.c_str(), directory->get(), name.c_str(), AT_SYMLINK_FOLLOW) != 0) return fail_errno();
     return {};
-  }));
-  bool was_unlinked = false;
+  });
+  if (!linked) {
+    if (nameless) erase_row(inode);
+    return Failure(linked.error());
+  }
   {
     const std::lock_guard lock(inode->mutex);
-    was_unlinked = inode->unlinked;  // a file opened with O_TMPFILE gets its first name
     inode->unlinked = false;
     add_name(*inode, parent, new_name);
     ++inode->lookups;
@@ -36,11 +65,13 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
     stored = inode->stored;
     dirty = inode->dirty;
   }
-  if (was_unlinked && dirty) {
+  if (nameless && dirty) {
     RETURN_IF_ERROR(mark_dirty(id, false));
   } else if (stored) {
     RETURN_IF_ERROR(store_inode(inode));
   }
+  if (nameless) (void)store_->delete_intents(id);
+  if (nameless && dirty) (void)after_write(id);  // write-through: what was written is outside now, or scheduled
   RETURN_IF_ERROR(refresh(inode));
   return entry_of(inode);
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/fs.h>
 #include <linux/types.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -38,6 +39,7 @@ LoopDisk::LoopDisk(const std::string& mountpoint, uint64_t bytes) : mountpoint_(
 }
 
 LoopDisk::~LoopDisk() {
+  if (frozen_) thaw();
   if (mounted_) ::umount2(mountpoint_.c_str(), MNT_DETACH);
 }
 
@@ -57,6 +59,20 @@ void LoopDisk::cut_power() {
   if (::ioctl(root.fd(), kIocShutdown, &how) != 0) {
     throw std::system_error(errno, std::generic_category(), "shutdown of " + mountpoint_);
   }
+}
+
+void LoopDisk::freeze() {
+  const OpenFile root(mountpoint_, O_RDONLY | O_DIRECTORY);
+  if (::ioctl(root.fd(), FIFREEZE, 0) != 0) {
+    throw std::system_error(errno, std::generic_category(), "freeze of " + mountpoint_);
+  }
+  frozen_ = true;
+}
+
+void LoopDisk::thaw() {
+  const OpenFile root(mountpoint_, O_RDONLY | O_DIRECTORY);
+  (void)::ioctl(root.fd(), FITHAW, 0);
+  frozen_ = false;
 }
 
 void LoopDisk::fill_up(uint64_t bytes) {

@@ -20,6 +20,9 @@ class LoopDisk {
   // From now on nothing reaches the disk: neither data nor journal that is only in memory. What is mounted again after
   // an unmount() is what the disk had.
   void cut_power();
+  // Whoever changes something waits, uninterruptibly, until thaw(). The end thaws.
+  void freeze();
+  void thaw();
   // Takes all free space but `bytes`.
   void fill_up(uint64_t bytes = 0);
   void make_room();
@@ -29,7 +32,7 @@ class LoopDisk {
 
   std::string mountpoint_;
   std::string image_ = mountpoint_ + ".image";
-  bool mounted_ = false;
+  bool mounted_ = false, frozen_ = false;
 };
 
 }  // namespace forebay::test

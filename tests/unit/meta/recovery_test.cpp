@@ -127,6 +127,37 @@ TEST_F(RecoveryTest, AKillBetweenTheRenameAndItsRecordFindsTheFile) {
   EXPECT_TRUE(conflict_files().empty());
 }
 
+TEST_F(RecoveryTest, AFirstNameThatWasOnlyIntendedLeavesNothing) {
+  const InodeId id = create("a", "hello");
+  kill([&](Store& store) {  // as if "a" had never been its name
+    ASSERT_TRUE(store.delete_names(id));
+    ASSERT_TRUE(store.put_intent(kRootInode, "b", id));
+    ASSERT_TRUE(store.put_intent(0, "", id));
+    test::write_file(outside("b"), "theirs");
+    ASSERT_EQ(::unlink(outside("a").c_str()), 0);
+  });
+  EXPECT_EQ(meta().status().dirty_files, 0u);
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("b"), "theirs");
+  EXPECT_TRUE(conflict_files().empty());
+  EXPECT_EQ(storage().space().used_bytes, 0u);
+}
+
+TEST_F(RecoveryTest, AFirstNameThatIsTakenIsNoName) {
+  const auto made = meta().tmpfile(root(), kRootInode, 0644, O_RDWR);
+  ASSERT_TRUE(made) << made.error().message();
+  const InodeId id = made->id;
+  ASSERT_TRUE(storage().write(id, 0, std::string("hello")));
+  test::write_file(outside("taken"), "theirs");
+  EXPECT_EQ(meta().link(root(), id, kRootInode, "taken").error().code, EEXIST);
+  EXPECT_EQ(meta().link(root(), id, kRootInode, "b")->id, id) << "another name will do";
+  kill();
+  EXPECT_EQ(read(lookup("b").id), "hello");
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(outside_content("b"), "hello");
+  EXPECT_EQ(outside_content("taken"), "theirs");
+}
+
 TEST_F(RecoveryTest, ARenameThatWasOnlyIntendedDidNotHappen) {
   const InodeId id = create("a", "hello");
   kill([&](Store& store) { ASSERT_TRUE(store.put_intent(kRootInode, "b", id)); });
