@@ -10,16 +10,6 @@
 #include "core/stripe/striped_storage.h"
 
 namespace forebay::cachefs {
-namespace {
-
-std::vector<TargetId> ids_of(const std::vector<TargetInfo>& targets) {
-  std::vector<TargetId> ids;
-  for (const TargetInfo& target : targets) ids.push_back(target.id);
-  return ids;
-}
-
-}  // namespace
-
 Status run_cluster_mount(const MountOptions& options, const std::function<void()>& ready) {
   raise_descriptor_limit();
   ASSIGN_OR_RETURN(const std::unique_ptr<Node> node, Node::join(options.config, transport::Role::kClient, {}));
@@ -32,7 +22,8 @@ Status run_cluster_mount(const MountOptions& options, const std::function<void()
   LayoutTable layouts;
   StripedStorage storage({[&layouts](InodeId id) -> Result<StripedStorage::LayoutPtr> { return layouts.find(id); },
                           [&node](TargetId id) { return node->peers().storage(id); },
-                          [&node] { return ids_of(node->membership().targets()); }});
+                          [&node] { return node->membership().target_ids(); },
+                          [&meta](InodeId id) { return meta->reopen(id); }});
   Session session{*meta, storage, node->mgmt(), options, &layouts};
   ASSIGN_OR_RETURN(const std::unique_ptr<FuseSession> fuse, FuseSession::mount(session));
   log(Module::kCachefs).info("{} is mounted on {}, node {}", options.external, options.mountpoint, node->name());

@@ -51,6 +51,12 @@ constexpr unsigned long kControlIoctl = _IOWR('f', 0xfb, ControlRequest);
 // so that copies made with their attributes do not try to set them.
 constexpr char kXattrPrefix[] = "user.forebay.";
 constexpr char kXattrStat[] = "user.forebay.stat";
+// `layout`: of a file where its chunks are, of a directory what counts for files that are touched first below it: a
+// JSON object with `count` and `chunk_size`, each a number or "auto". Set on a directory it counts from then on, and
+// removed what is above counts again.
+constexpr char kXattrLayout[] = "user.forebay.layout";
+// `drain`, set by root: "3" empties target 3 of the cluster, which takes no new files any more; "-3" takes that back.
+constexpr char kXattrDrain[] = "user.forebay.drain";
 constexpr char kXattrStatus[] = "user.forebay.status";
 
 }  // namespace forebay::cachefs

@@ -5,6 +5,7 @@
 
 #include "cachefs/control.h"
 #include "cachefs/session.h"
+#include "core/layout.h"
 
 namespace forebay::cachefs {
 namespace {
@@ -52,11 +53,11 @@ void report_own_target(Session& session, const CacheStatus& status) {
 
 std::string status_json(Session& session) {
   const CacheStatus status = session.meta.status();
-  if (session.layouts == nullptr) report_own_target(session, status);
+  if (!session.in_cluster()) report_own_target(session, status);
   Json json;
   json["external"] = session.options.external;
   json["mountpoint"] = session.options.mountpoint;
-  if (session.layouts == nullptr) {
+  if (!session.in_cluster()) {
     json["cache"] = session.options.caches.front();
   } else {
     json["mgmtd"] = session.options.config.cluster.mgmtd;
@@ -85,7 +86,7 @@ std::string status_json(Session& session) {
     row = {{"id", target.id}, {"path", target.path}, {"pool", name_of(target.pool)}};
     row["capacity_bytes"] = target.capacity_bytes;
     row["used_bytes"] = target.used_bytes;
-    if (session.layouts != nullptr) put_state(target, row);
+    if (session.in_cluster()) put_state(target, row);
   }
   const auto uptime = std::chrono::steady_clock::now() - session.started;
   json["uptime_s"] = std::chrono::duration_cast<std::chrono::seconds>(uptime).count();
@@ -106,9 +107,44 @@ Result<std::string> stat_json(Session& session, InodeId id) {
   return json.dump();
 }
 
+namespace {
+
+// "auto" is how people write the zeros of a rule.
+Json number_or_auto(uint64_t number) { return number == 0 ? Json("auto") : Json(number); }
+
+Result<uint64_t> number_of(const Json& object, const char* key, uint64_t most) {
+  const auto found = object.find(key);
+  if (found == object.end() || *found == "auto") return uint64_t{0};
+  if (!found->is_number_unsigned() || found->get<uint64_t>() == 0 || found->get<uint64_t>() > most) {
+    return fail(EINVAL, "{}: {} is neither a number from 1 to {} nor \"auto\"", key, found->dump(), most);
+  }
+  return found->get<uint64_t>();
+}
+
+Result<std::string> layout_json(Session& session, InodeId id) {
+  ASSIGN_OR_RETURN(const AttributesReply found, session.meta.getattr(id));
+  if (!S_ISDIR(found.attributes.mode)) {
+    ASSIGN_OR_RETURN(const CacheState state, session.meta.cache_state(id));
+    return Json{{"chunk_size", state.layout.chunk_size_bytes}, {"targets", state.layout.targets}}.dump();
+  }
+  ASSIGN_OR_RETURN(const LayoutRule rule, session.meta.layout_rule(id));
+  return Json{{"count", number_or_auto(rule.count)}, {"chunk_size", number_or_auto(rule.chunk_size_bytes)}}.dump();
+}
+
+}  // namespace
+
+Status set_layout(Session& session, InodeId id, std::string_view text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return fail(EINVAL, "a layout is a JSON object with count and chunk_size");
+  ASSIGN_OR_RETURN(const uint64_t count, number_of(json, "count", kMostStripes));
+  ASSIGN_OR_RETURN(const uint64_t chunk_size, number_of(json, "chunk_size", kLargestChunkBytes));
+  return session.meta.set_layout_rule(id, LayoutRule{static_cast<uint32_t>(count), chunk_size});
+}
+
 Result<std::string> virtual_xattr(Session& session, InodeId id, const std::string& name) {
   if (name == kXattrStatus) return status_json(session);
   if (name == kXattrStat) return stat_json(session, id);
+  if (name == kXattrLayout) return layout_json(session, id);
   const std::string key = name.substr(sizeof(kXattrPrefix) - 1);
   ASSIGN_OR_RETURN(const CacheState state, session.meta.cache_state(id));
   if (key == "cached") return std::string(state.cached ? "1" : "0");

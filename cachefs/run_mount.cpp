@@ -62,6 +62,7 @@ Status run_mount(const MountOptions& options, const std::function<void()>& ready
   mgmt::MgmtServer mgmt;
   RETURN_IF_ERROR(mgmt.report(describe_target(storage_options)));
   meta::MetaServer meta(options.config, std::move(store), *external, storage);
+  RETURN_IF_ERROR(meta.open_tree());
   storage.start(meta);
   RETURN_IF_ERROR(meta.start());
 

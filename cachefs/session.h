@@ -25,7 +25,8 @@ struct Session {
   // Of a client of a cluster: where the chunks of open files are. Others change files while they are open here, so
   // nothing is kept in this kernel. Null: this process is the only one.
   LayoutTable* layouts = nullptr;
-  BackingTable backing{storage, options.config, layouts != nullptr};
+  bool in_cluster() const { return layouts != nullptr; }
+  BackingTable backing{storage, options.config, in_cluster()};
   RingTransport ring{options.config.fuse};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to
@@ -68,6 +69,9 @@ std::string status_json(Session& session);
 Result<std::string> stat_json(Session& session, InodeId id);
 // The value of user.forebay.NAME. ENODATA for an unknown name.
 Result<std::string> virtual_xattr(Session& session, InodeId id, const std::string& name);
+
+// What user.forebay.layout is set to. EINVAL.
+Status set_layout(Session& session, InodeId id, std::string_view json);
 
 // All operations; one file each under cachefs/ops/.
 const fuse_lowlevel_ops& operations();

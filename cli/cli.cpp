@@ -36,6 +36,7 @@ void add_commands(CLI::App& app, Action& action) {
   add_unpin(app, action);
   add_cluster(app, action);
   add_config(app, action);
+  add_layout(app, action);
   add_targets(app, action);
   add_completion(app, action);
   add_daemons(app, action);

@@ -61,6 +61,10 @@ struct Config {
     IoUring io_uring = IoUring::kAuto;
     uint32_t threads = 32;
   } fuse;
+  struct Stripe {
+    uint32_t count = 0;                            // 0: auto
+    uint64_t threshold_bytes = uint64_t{1} << 30;  // UINT64_MAX: unlimited
+  } stripe;
   struct Cluster {
     std::string name = "auto";  // of this node; "auto": the host's
     std::string mgmtd = "none";

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/config_values.h"
+#include "core/layout.h"
 #include "core/log.h"
 #include "core/nearest.h"
 #include "core/transport/address.h"
@@ -94,18 +95,20 @@ Status set_flush_mode(Config&, std::string_view value) {
   return fail(EINVAL, "\"{}\" is not \"in-place\"", value);
 }
 
-Status set_stripe_count(Config&, std::string_view value) {
-  if (value == "auto") return {};
-  uint32_t count = 0;
-  RETURN_IF_ERROR(set_count(count, value, 1, UINT32_MAX));
-  if (count != 1) return not_available(value, "\"auto\" or 1");
-  return {};
+Status set_stripe_count(Config& config, std::string_view value) {
+  if (value == "auto") {
+    config.stripe.count = 0;
+    return {};
+  }
+  return set_count(config.stripe.count, value, 1, kMostStripes);
 }
 
-Status set_stripe_threshold(Config&, std::string_view value) {
-  if (value == "unlimited") return {};
-  RETURN_IF_ERROR(parse_bytes(value));
-  return not_available(value, "\"unlimited\"");
+Status set_stripe_threshold(Config& config, std::string_view value) {
+  if (value == "unlimited") {
+    config.stripe.threshold_bytes = UINT64_MAX;
+    return {};
+  }
+  return set_size(config.stripe.threshold_bytes, value, 0, INT64_MAX);
 }
 
 Status set_external_timeout(Config&, std::string_view value) {
@@ -280,11 +283,17 @@ std::vector<ConfigKey> make_table() {
        [](Config& c, std::string_view v) { return set_choice(c.consistency.conflict, v, kConflictRules); },
        [](const Config& c) { return choice_text(c.consistency.conflict, kConflictRules); }},
       {"stripe.count", KeyType::kCount, "count",
-       "Over how many targets a file is striped; this version has one target: \"auto\" or 1.", set_stripe_count,
-       [](const Config&) { return std::string("auto"); }},
+       "Over how many targets the files of a cluster are striped, where no directory says otherwise. \"auto\": a file "
+       "lives whole on the node that touches it first, unless it is larger than stripe.threshold.",
+       set_stripe_count,
+       [](const Config& c) { return c.stripe.count == 0 ? std::string("auto") : std::to_string(c.stripe.count); }},
       {"stripe.threshold", KeyType::kSize, "size",
-       "Up to which size a file lives whole on one target; this version knows only \"unlimited\".",
-       set_stripe_threshold, [](const Config&) { return std::string("unlimited"); }},
+       "With stripe.count = \"auto\": files that are larger than this when they are read first are striped over all "
+       "targets; or \"unlimited\".",
+       set_stripe_threshold,
+       [](const Config& c) {
+         return c.stripe.threshold_bytes == UINT64_MAX ? std::string("unlimited") : size_text(c.stripe.threshold_bytes);
+       }},
       {"external.timeout", KeyType::kDuration, "duration",
        "How long the external file system may take to answer before EIO; this version waits as long as it does: "
        "\"none\".",

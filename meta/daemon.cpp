@@ -31,12 +31,6 @@ Status check_number(const IdentityFile& identity, uint32_t number) {
   return fail(EXDEV, "metad: was metadata server {} and would be {} now", identity.number(), number);
 }
 
-std::vector<TargetId> ids_of(const std::vector<TargetInfo>& targets) {
-  std::vector<TargetId> ids;
-  for (const TargetInfo& target : targets) ids.push_back(target.id);
-  return ids;
-}
-
 }  // namespace
 
 Status run_daemon(const Config& config, const std::function<void()>& ready) {
@@ -63,14 +57,22 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   const auto targets = [&node] { return node->membership().targets(); };
   MetaServer* meta_server = nullptr;
   StripedStorage storage({[&](InodeId id) { return meta_server->find_layout(id); },
-                          [&](TargetId id) { return node->peers().storage(id); }, [&] { return ids_of(targets()); }});
+                          [&](TargetId id) { return node->peers().storage(id); },
+                          [&] { return node->membership().target_ids(); }});
   MetaServer meta(config, std::move(store), *external, storage, targets);
   meta_server = &meta;
-  RETURN_IF_ERROR(meta.start());
+  RETURN_IF_ERROR(meta.open_tree());
   MetaDispatch dispatch(meta);
   server.add(wire::kMetaServiceNumber, dispatch);
   server.on_session_end([&dispatch](const transport::Party& peer) { dispatch.session_ended(peer); });
+  // Storage servers that settle what an earlier run left ask back.
+  server.hold_clients();
   RETURN_IF_ERROR(server.start());
+  if (Status started = meta.start(); !started) {
+    server.stop();
+    return started;
+  }
+  server.admit_clients();
   log(Module::kMeta).info("metad {} listens on {}", number, config.metad.listen);
   ready();
   end.wait();

@@ -1,4 +1,6 @@
 // What the evictor asks for, and make_room.
+#include <algorithm>
+
 #include "core/fault/fault.h"
 #include "meta/server.h"
 
@@ -27,6 +29,8 @@ std::unique_ptr<evictor::Evictor> MetaServer::make_evictor(TargetId target) {
   };
   actions.capacity_bytes = [this, target] { return storage_.space_of(target).capacity_bytes; };
   return std::make_unique<evictor::Evictor>(std::move(actions), [this, target] {
+    const std::vector<TargetId> draining = placement_.draining();
+    if (std::find(draining.begin(), draining.end(), target) != draining.end()) return evictor::Watermarks{};
     const uint64_t capacity = storage_.space_of(target).capacity_bytes;
     return evictor::Watermarks{config_.evict.high.of(capacity), config_.evict.low.of(capacity)};
   });

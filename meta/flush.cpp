@@ -81,7 +81,7 @@ Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* con
 
 Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
   const std::lock_guard change_lock(inode->change_mutex);
-  Result<FlushCommitReply> done = storage_.flush_commit(inode->id);
+  Result<FlushCommitReply> done = storage_.flush_commit({inode->id, {}, {}});
   if (!done) {
     storage_.flush_abort(inode->id);
     return Failure(std::move(done).error());

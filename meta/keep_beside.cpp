@@ -8,9 +8,10 @@
 
 namespace forebay::meta {
 
-Status MetaServer::copy_beside(InodeId id, const InodePtr& directory, const std::string& name, const FdPtr& made) {
+Status MetaServer::copy_beside(InodeId id, uint64_t size, const InodePtr& directory, const std::string& name,
+                               const FdPtr& made) {
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(made->get()));
-  return storage_.copy_out(id, {joined(path_of(directory), name), probe.identity, made});
+  return storage_.copy_out(id, {joined(path_of(directory), name), probe.identity, made}, size);
 }
 
 Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
@@ -41,7 +42,7 @@ Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
     if (!fd && errno != EEXIST) return fail_errno("{}", beside);
   }
   if (!fd) return fail(EEXIST, "{}", beside);
-  const Status copied = copy_beside(inode->id, directory, beside, made);
+  const Status copied = copy_beside(inode->id, state.size, directory, beside, made);
   const timespec times[2] = {attributes.atime.to_timespec(), state.mtime.to_timespec()};
   if (!copied || ::fchown(fd.get(), attributes.uid, attributes.gid) != 0 ||
       ::fchmod(fd.get(), attributes.mode & 07777) != 0 || ::futimens(fd.get(), times) != 0 || ::fsync(fd.get()) != 0) {

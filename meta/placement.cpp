@@ -1,6 +1,9 @@
 #include "meta/placement.h"
 
 #include <algorithm>
+#include <bit>
+
+#include "core/layout.h"
 
 namespace forebay::meta {
 namespace {
@@ -19,19 +22,42 @@ bool takes_files(const TargetInfo& target) {
 }  // namespace
 
 Placement::Placement(const Config& config, std::function<std::vector<TargetInfo>()> targets)
-    : targets_(std::move(targets)),
+    : stripe_(config.stripe),
+      targets_(std::move(targets)),
       plain_(std::make_shared<const Layout>(Layout{config.cache.chunk_size_bytes, {0}})) {}
 
-Result<std::shared_ptr<const Layout>> Placement::place(const std::string& node) {
+std::vector<TargetId> Placement::draining() const {
+  std::vector<TargetId> ids;
+  if (!targets_) return ids;
+  for (const TargetInfo& target : targets_()) {
+    if (target.draining) ids.push_back(target.id);
+  }
+  return ids;
+}
+
+uint64_t Placement::chunk_size_for(size_t targets) const {
+  constexpr uint64_t kRequestBytes = 1 << 20;
+  if (targets == 1) return plain_->chunk_size_bytes;
+  return std::clamp(std::bit_floor(kRequestBytes / targets), kSmallestChunkBytes, plain_->chunk_size_bytes);
+}
+
+Result<std::shared_ptr<const Layout>> Placement::place(const std::string& node, LayoutRule rule, uint64_t size_bytes) {
   if (!targets_) return plain_;
   std::vector<TargetInfo> targets = targets_();
   std::erase_if(targets, [](const TargetInfo& target) { return !takes_files(target); });
   if (targets.empty()) return fail(ENXIO, "no target is online that takes files");
-  int best = INT32_MAX;
-  for (const TargetInfo& target : targets) best = std::min(best, reluctance(target, node));
-  std::erase_if(targets, [&](const TargetInfo& target) { return reluctance(target, node) > best; });
-  const TargetInfo& chosen = targets[turn_++ % targets.size()];
-  return std::make_shared<const Layout>(Layout{plain_->chunk_size_bytes, {chosen.id}});
+
+  size_t count = rule.count != 0 ? rule.count : stripe_.count;
+  if (count == 0) count = size_bytes > stripe_.threshold_bytes ? kMostStripes : 1;
+  count = std::min({count, targets.size(), kMostStripes});
+  // The best, and among those that are as good each in its turn.
+  std::rotate(targets.begin(), targets.begin() + static_cast<ptrdiff_t>(turn_++ % targets.size()), targets.end());
+  std::stable_sort(targets.begin(), targets.end(), [&](const TargetInfo& one, const TargetInfo& other) {
+    return reluctance(one, node) < reluctance(other, node);
+  });
+  Layout layout{rule.chunk_size_bytes != 0 ? rule.chunk_size_bytes : chunk_size_for(count), {}};
+  for (size_t i = 0; i < count; ++i) layout.targets.push_back(targets[i].id);
+  return std::make_shared<const Layout>(std::move(layout));
 }
 
 }  // namespace forebay::meta

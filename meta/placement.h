@@ -1,7 +1,7 @@
 // Placement: on which targets a file's chunks will lie, decided when it is touched first.
 //
 // `auto`, as in the design: a file lives whole on a target of the node that touches it first, so that a job that reads
-// its own files again, or reads what it wrote, needs no network.
+// its own files again, or reads what it wrote, needs no network. What is large outside is striped over all targets.
 #pragma once
 
 #include <atomic>
@@ -20,14 +20,20 @@ class Placement {
   // `targets`: all of the cache, with what is known of their state; thread safe. None: the one of this process.
   Placement(const Config& config, std::function<std::vector<TargetInfo>()> targets);
 
-  // The layout for a file that a caller on `node` touches first. ENXIO when no target takes files.
-  Result<std::shared_ptr<const Layout>> place(const std::string& node);
+  // The layout for a file of so many bytes that a caller on `node` touches first, below a directory with that rule (or
+  // none). Over fewer targets than it asks for where there are fewer. ENXIO when no target takes files. Thread safe.
+  Result<std::shared_ptr<const Layout>> place(const std::string& node, LayoutRule rule, uint64_t size_bytes);
+  // Those that are to be emptied. Thread safe.
+  std::vector<TargetId> draining() const;
   // True if there are targets of other processes.
   bool is_cluster() const { return targets_ != nullptr; }
   // The layout of files that have none of their own, because there is one target.
   const std::shared_ptr<const Layout>& plain() const { return plain_; }
+  // How large chunks are where nobody says: of several targets so that a request of 1 MiB is for all of them.
+  uint64_t chunk_size_for(size_t targets) const;
 
  private:
+  const Config::Stripe stripe_;
   const std::function<std::vector<TargetInfo>()> targets_;
   const std::shared_ptr<const Layout> plain_;
   std::atomic<uint64_t> turn_{0};

@@ -20,6 +20,7 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
       inodes_(*store_, external),
       known_names_(freshness_.names_valid_for()),
       placement_(config_, std::move(targets)),
+      layout_rules_(*store_),
       evictors_([this](TargetId target) { return make_evictor(target); }),
       scheduler_([this](InodeId id) -> Status {
         ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
@@ -29,8 +30,12 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
 
 MetaServer::~MetaServer() { (void)stop(End::kKeep); }
 
-Status MetaServer::start() {
+Status MetaServer::open_tree() {
   RETURN_IF_ERROR(inodes_.open_root());
+  return layout_rules_.load();
+}
+
+Status MetaServer::start() {
   RETURN_IF_ERROR(recover());
   scheduler_.start(config_.flush.streams);
   if (config_.fetch.small_files_bytes > 0) small_files_.start(config_.fetch.streams);
@@ -108,7 +113,7 @@ CacheStatus MetaServer::status() {
   return status;
 }
 
-// Commits what no request waits for, a moment after it was changed.
+// Commits what no request waits for, a moment after it was changed; and has targets emptied that are drained.
 void MetaServer::housekeep() {
   constexpr std::chrono::seconds kPause{1};
   std::unique_lock lock(house_mutex_);
@@ -116,6 +121,7 @@ void MetaServer::housekeep() {
     house_wake_.wait_for(lock, kPause, [this] { return stopping_; });
     lock.unlock();
     if (Status committed = store_->commit(); !committed) log(Module::kMeta).error("{}", committed.error().message());
+    for (const TargetId target : placement_.draining()) evictors_.of(target).kick();
     lock.lock();
   }
 }

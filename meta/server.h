@@ -21,6 +21,7 @@
 #include "evictor/lru.h"
 #include "meta/inode_table.h"
 #include "meta/known_names.h"
+#include "meta/layout_rules.h"
 #include "meta/placement.h"
 #include "meta/store.h"
 
@@ -33,7 +34,10 @@ class MetaServer final : public MetaService {
              StorageService& storage, std::function<std::vector<TargetInfo>()> targets = {});
   ~MetaServer() override;
 
-  // Reads the database and takes up what an earlier run left dirty. Then flushes and evicts in the background.
+  // From here on storage servers may ask.
+  Status open_tree();
+  // Takes up what an earlier run left dirty, which needs the storage servers. Then flushes and evicts in the
+  // background.
   Status start();
   // Where an inode's chunks are; for who routes requests to targets. Null when none was chosen yet. ESTALE.
   Result<std::shared_ptr<const Layout>> find_layout(InodeId id);
@@ -71,11 +75,14 @@ class MetaServer final : public MetaService {
                              int flags) override;
   Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
+  Status reopen(InodeId id) override;
   Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
   Status close(InodeId id) override;
   Status fsync(InodeId id) override;
   uint64_t flush_failures(InodeId id) override;
   Error last_flush_error(InodeId id) override;
+  Result<LayoutRule> layout_rule(InodeId id) override;
+  Status set_layout_rule(InodeId id, const std::optional<LayoutRule>& rule) override;
   Result<OpenDirectoryReply> opendir(const Caller& caller, InodeId id) override;
   Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) override;
   Status fsyncdir(uint64_t handle) override;
@@ -239,8 +246,16 @@ class MetaServer final : public MetaService {
 
   // --- meta/ops/open.cpp
   Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created);
+
+  // --- meta/ops/layout.cpp
   // Where the file's chunks are, or will be.
   Result<std::shared_ptr<const Layout>> layout_of(const Caller& caller, const InodePtr& inode);
+  static bool is_striped(const InodePtr& inode) {
+    const std::lock_guard lock(inode->mutex);
+    return inode->layout != nullptr && inode->layout->targets.size() > 1;
+  }
+  // What the nearest directory says that says anything, beginning with the object itself.
+  std::optional<LayoutRule> rule_above(const InodePtr& inode);
 
   // --- meta/small_files.cpp
   void listed(const EntryReply& entry);
@@ -264,7 +279,7 @@ class MetaServer final : public MetaService {
   // --- meta/keep_beside.cpp
   Result<std::string> keep_beside(const InodePtr& inode);
   // The file as it is here goes into the external file that was made.
-  Status copy_beside(InodeId id, const InodePtr& directory, const std::string& name, const FdPtr& made);
+  Status copy_beside(InodeId id, uint64_t size, const InodePtr& directory, const std::string& name, const FdPtr& made);
 
   // --- meta/ops/cache.cpp
   Status drop_soon(InodeId id);
@@ -292,6 +307,7 @@ class MetaServer final : public MetaService {
   InodeTable inodes_;
   KnownNames known_names_;
   Placement placement_;
+  LayoutRules layout_rules_;
   evictor::EvictorSet evictors_;
   evictor::FlushScheduler scheduler_;
   WorkQueue<InodeId> small_files_;

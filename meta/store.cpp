@@ -30,6 +30,7 @@ constexpr char kSchema[] = R"(
   CREATE TABLE IF NOT EXISTS intent(child INTEGER NOT NULL, parent INTEGER NOT NULL, name BLOB NOT NULL,
     PRIMARY KEY(child, parent, name)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS layout(inode INTEGER PRIMARY KEY, chunk_size INTEGER NOT NULL, targets TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS layout_rule(inode INTEGER PRIMARY KEY, count INTEGER NOT NULL, chunk_size INTEGER NOT NULL);
   CREATE TABLE IF NOT EXISTS setting(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )";
 
@@ -137,6 +138,9 @@ struct Store::Statements {
   sqlite3_stmt* find_layout = nullptr;
   sqlite3_stmt* put_layout = nullptr;
   sqlite3_stmt* delete_layout = nullptr;
+  sqlite3_stmt* layout_rules = nullptr;
+  sqlite3_stmt* put_layout_rule = nullptr;
+  sqlite3_stmt* delete_layout_rule = nullptr;
   sqlite3_stmt* put_intent = nullptr;
   sqlite3_stmt* delete_intents = nullptr;
   sqlite3_stmt* get_setting = nullptr;
@@ -232,6 +236,9 @@ Status Store::prepare() {
       {&statements_->find_layout, "SELECT chunk_size, targets FROM layout WHERE inode=?"},
       {&statements_->put_layout, "INSERT OR REPLACE INTO layout VALUES(?,?,?)"},
       {&statements_->delete_layout, "DELETE FROM layout WHERE inode=?"},
+      {&statements_->layout_rules, "SELECT inode, count, chunk_size FROM layout_rule"},
+      {&statements_->put_layout_rule, "INSERT OR REPLACE INTO layout_rule VALUES(?,?,?)"},
+      {&statements_->delete_layout_rule, "DELETE FROM layout_rule WHERE inode=?"},
       {&statements_->put_intent, "INSERT OR REPLACE INTO intent(parent, name, child) VALUES(?,?,?)"},
       {&statements_->delete_intents, "DELETE FROM intent WHERE child=?"},
       {&statements_->get_setting, "SELECT value FROM setting WHERE key=?"},
@@ -452,13 +459,35 @@ Status Store::prune_directories() {
   do {
     RETURN_IF_ERROR(
         execute("DELETE FROM inode WHERE flags & 14 = 0 AND id NOT IN (SELECT parent FROM dentry) "
-                "AND id NOT IN (SELECT parent FROM intent)"));
+                "AND id NOT IN (SELECT parent FROM intent) AND id NOT IN (SELECT inode FROM layout_rule)"));
     if (sqlite3_changes(db_) == 0) break;
     RETURN_IF_ERROR(
         execute("DELETE FROM dentry WHERE child NOT IN (SELECT id FROM inode);"
                 "DELETE FROM intent WHERE child NOT IN (SELECT id FROM inode)"));
   } while (true);
-  return {};
+  return execute("DELETE FROM layout_rule WHERE inode NOT IN (SELECT id FROM inode)");
+}
+
+Result<std::vector<std::pair<InodeId, LayoutRule>>> Store::layout_rules() {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::pair<InodeId, LayoutRule>> rules;
+  Statement list(statements_->layout_rules);
+  int step = list.step();
+  for (; step == SQLITE_ROW; step = list.step()) {
+    rules.emplace_back(static_cast<InodeId>(list.number(0)),
+                       LayoutRule{static_cast<uint32_t>(list.number(1)), static_cast<uint64_t>(list.number(2))});
+  }
+  return step == SQLITE_DONE ? Result<std::vector<std::pair<InodeId, LayoutRule>>>(std::move(rules))
+                             : Failure(error("layout rules").error());
+}
+
+Status Store::put_layout_rule(InodeId directory, const std::optional<LayoutRule>& rule) {
+  const std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(begin());
+  if (!rule) return changed(Statement(statements_->delete_layout_rule).bind(directory).step(), "delete layout rule");
+  Statement put(statements_->put_layout_rule);
+  return changed(put.bind(directory).bind(uint64_t{rule->count}).bind(rule->chunk_size_bytes).step(),
+                 "put layout rule");
 }
 
 Result<InodeId> Store::next_id() {

@@ -6,6 +6,7 @@
 //   inode(id, device, inode, birth_s, birth_ns, mode, flags, mtime0..., last_access)   by id, and by external identity
 //   dentry(child, parent, name)     where an object was seen outside last; a hint, the identity decides
 //   layout(inode, chunk_size, targets)   of files that do not lie on the only target there is
+//   layout_rule(inode, count, chunk_size)   what directories say about files below them
 //   intent(child, parent, name)     where an object may be after a rename, or was before an unlink, that a crash cut
 //                                   short
 //   setting(key, value)             schema version, link, next inode number
@@ -21,8 +22,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/protocol/types.h"
@@ -84,6 +87,10 @@ class Store {
   Status delete_intents(InodeId child);
   // Directories above nothing that is known any more.
   Status prune_directories();
+
+  // What directories say about layouts; and one of them, or no more.
+  Result<std::vector<std::pair<InodeId, LayoutRule>>> layout_rules();
+  Status put_layout_rule(InodeId directory, const std::optional<LayoutRule>& rule);
 
   // How often a full disk has made SQLite take back what was not committed.
   uint64_t losses() const { return losses_; }

@@ -43,8 +43,8 @@ uint64_t ChunkFile::newer_bytes() const {
 }
 
 bool ChunkFile::dirty() const {
-  return changed_ || suspect_ || flush_running_ || !dirty_.empty() || !flushing_.empty() || size_ != version_.size ||
-         base_ < version_.size;
+  return changed_ || suspect_ || flush_newer_ || !dirty_.empty() || !flushing_.empty() || size_ != external_bytes() ||
+         base_ < external_bytes();
 }
 
 bool ChunkFile::explains(const Validator& now) const {
@@ -80,7 +80,7 @@ bool ChunkFile::next_missing(uint64_t offset, Extent* extent) const {
 
 ChunkState ChunkFile::state() const {
   ChunkState state;
-  state.size = size_;
+  state.size = stripe_.file_end(size_);
   state.exists = exists();
   state.complete = complete();
   state.dirty = dirty();
@@ -112,6 +112,16 @@ void ChunkFile::account() {
   booked_dirty_ = dirty;
 }
 
+Status ChunkFile::set_stripe(const Stripe& stripe) {
+  if (stripe_ == stripe) return {};
+  if (exists() && !(stripe_.alone() && stripe.alone())) {
+    return fail(EIO, "inode {}: part {} of {} lies here, in chunks of {} bytes; asked for is part {} of {}", id_,
+                stripe_.index, stripe_.count, stripe_.chunk_bytes, stripe.index, stripe.count);
+  }
+  stripe_ = stripe;
+  return {};
+}
+
 // Under a lease the old bytes stay until the new ones come over them: who reads the chunk file must not see zeros.
 Status ChunkFile::reset(const Validator& version) {
   stale_ = in_use();
@@ -120,7 +130,7 @@ Status ChunkFile::reset(const Validator& version) {
   flushing_.clear();
   sums.clear();
   version_ = version;
-  size_ = base_ = version.size;
+  size_ = base_ = external_bytes();
   expectation_ = Expectation::kNothing;
   changed_ = suspect_ = false;
   complete_reported = false;
@@ -154,6 +164,7 @@ Status ChunkFile::create(const Identity& external) {
   }
   identity = external;
   std::vector<Record> records = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external)};
+  if (!stripe_.alone()) records.insert(records.begin() + 1, Record::of_stripe(stripe_, base_));
   // The file may become dirty while its attributes are changed.
   if (expectation_ != Expectation::kNothing) {
     records.push_back(Record::of_number(RecordType::kExpect, static_cast<uint64_t>(expectation_)));

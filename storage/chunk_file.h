@@ -8,6 +8,9 @@
 //   [base, size)                               in the chunk file (a hole there reads as zero)
 //   dirty or flushing                          newer than the external file's
 //
+// Offsets and sizes are local ones: of a striped file, the bytes of the other targets' chunks do not count (Stripe,
+// core/layout.h). The version is that of the whole file.
+//
 // base is how far the external content still shows: its size, or less after a truncation. So extending a file costs
 // nothing, and a truncated and extended file never shows old bytes again.
 //
@@ -67,6 +70,9 @@ class ChunkFile {
 
   // --- state
   bool exists() const { return static_cast<bool>(fd_); }
+  // Which part of the file this is. It changes while there is no chunk file alone, and the size of chunks of a file on
+  // one target: may be read without the lock between caching_file() and close_file().
+  const Stripe& stripe() const { return stripe_; }
   int fd() const { return fd_.get(); }
   uint64_t size() const { return size_; }
   uint64_t base() const { return base_; }
@@ -88,6 +94,8 @@ class ChunkFile {
   ChunkState state() const;
 
   // --- changes; the caller holds `mutex` exclusively. Errors of the cache file system.
+  // Before reset(). EIO: the chunk file is another part.
+  Status set_stripe(const Stripe& stripe);
   // The file is as outside, in `version`, and nothing is present. Makes no chunk file.
   Status reset(const Validator& version);
   // Makes the chunk file if there is none.
@@ -153,15 +161,14 @@ class ChunkFile {
   std::set<uint64_t> in_flight;     // chunk numbers
   std::multiset<std::chrono::steady_clock::time_point> waiting_reads;  // for the outside, since then
   std::shared_ptr<Source> source;                                      // while bytes are missing
-  Layout layout;
   Identity identity;
-  int opens = 0;
+  std::atomic<int> opens{0};   // changed with the lock alone
   int restarts = 0;            // fetches begun again because the outside changed
   uint64_t read_position = 0;  // where the last reader was
   uint64_t window = 0;         // bytes of adaptive read-ahead
   bool queued = false;         // in the fetcher's queue
   bool reads_on(uint64_t offset) const {
-    return offset >= read_position && offset - read_position <= 2 * layout.chunk_size_bytes;
+    return offset >= read_position && offset - read_position <= 2 * stripe_.chunk_bytes;
   }
 
   // --- guarded by `mutex`
@@ -169,7 +176,8 @@ class ChunkFile {
   bool dirty_known = false;  // the metadata server knows that the file is dirty
   int writers_pending = 0;   // between mark_dirty() and their write
   bool complete_reported = false;
-  UniqueFd flush_fd;  // the external file, from flush_begin() to flush_commit()
+  uint64_t reserved_end = 0;  // of the file: behind what was given to those who append
+  UniqueFd flush_fd;          // the external file, from flush_begin() to flush_commit()
   FlushPlan flush_plan;
 
  private:
@@ -197,8 +205,10 @@ class ChunkFile {
   // Bytes that are newer than outside, each counted once.
   uint64_t newer_bytes() const;
   uint64_t used_bytes() const;
+  uint64_t external_bytes() const { return stripe_.local_below(version_.size); }
   // Books the change of allocated and dirty bytes since the last call.
   void account();
+  Status extend(uint64_t size);
   Result<FileTime> mtime_on_disk() const;
   Result<uint64_t> size_on_disk() const;
   Status replace_by_hole(Extent range);
@@ -212,6 +222,7 @@ class ChunkFile {
   LogHead head_;
   ExtentLog log_;  // open if the head was not enough
   ExtentSet present_, dirty_, flushing_;
+  Stripe stripe_;
   uint64_t size_ = 0, base_ = 0;
   Validator version_;
   Expectation expectation_ = Expectation::kNothing;
@@ -219,7 +230,8 @@ class ChunkFile {
   // mtime is.
   bool changed_ = false;
   bool flush_running_ = false;
-  uint64_t flush_low_ = 0;  // smallest size since the flush began
+  bool flush_newer_ = false;  // and there was something to flush in this part
+  uint64_t flush_low_ = 0;    // smallest size since the flush began
   bool flush_compares_ = false;
   bool directory_synced_ = false;
 

@@ -74,9 +74,13 @@ void ChunkFile::apply(const Record& record, bool trusted) {
       present_.clear();
       dirty_.clear();
       version_ = record.version();
-      size_ = base_ = version_.size;
+      size_ = base_ = external_bytes();
       expectation_ = Expectation::kNothing;
       changed_ = lease_in_log_ = false;
+      return;
+    case RecordType::kStripe:
+      stripe_ = record.stripe();
+      size_ = base_ = record.stripe_base();
       return;
     case RecordType::kPresent:
       if (trusted) present_.add(range.begin, range.end);
@@ -180,10 +184,12 @@ void ChunkFile::shorten_log() {
 std::vector<Record> ChunkFile::snapshot(bool synced) const {
   std::vector<Record> records;
   Validator start = version_;
-  start.size = base_;  // kReset sets base and size from it; the true version follows
+  // kReset and kStripe set base and size; the true version follows where they would not.
+  if (stripe_.alone()) start.size = base_;
   records.push_back(Record::of_version(RecordType::kReset, start));
+  if (!stripe_.alone()) records.push_back(Record::of_stripe(stripe_, base_));
   records.push_back(Record::of_identity(identity));
-  if (changed_ || flush_running_ || size_ != base_) records.push_back(Record::of_number(RecordType::kSize, size_));
+  if (changed_ || flush_newer_ || size_ != base_) records.push_back(Record::of_number(RecordType::kSize, size_));
   for (const Extent& range : present_.extents()) records.push_back(Record::of_range(RecordType::kPresent, range));
   ExtentSet newer = dirty_;
   newer.add(flushing_);

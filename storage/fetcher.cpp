@@ -37,7 +37,7 @@ bool Fetcher::pick(ChunkFile& file, uint64_t* chunk) {
   const std::lock_guard fetch_lock(file.fetch_mutex);
   if (file.opens == 0) return false;
   const std::shared_lock lock(file.mutex);
-  const uint64_t chunk_size = file.layout.chunk_size_bytes;
+  const uint64_t chunk_size = file.stripe().chunk_bytes;
   // A file that is large against the cache is fetched within a window in front of its reader, others whole.
   const bool windowed = file.base() > server_.options_.capacity_bytes / 4 && !file.in_use();
   const uint64_t limit = windowed ? file.read_position + file.window : file.base();

@@ -14,7 +14,8 @@ constexpr char kAttribute[] = "user.fb";
 constexpr size_t kMostBytes = 240;
 constexpr size_t kMostStored = 4096;  // of any version of ours
 constexpr int kCountBits = 4;
-static_assert(static_cast<int>(RecordType::kLeaseEnd) < 1 << (8 - kCountBits));
+constexpr uint32_t kTypes = 1 << (8 - kCountBits);
+static_assert(static_cast<uint32_t>(RecordType::kStripe) == kTypes && static_cast<int>(RecordType::kReset) == 1);
 
 uint32_t checksum_of(std::string_view content) {
   constexpr XXH32_hash_t kSeed = 0x464f5245;
@@ -24,7 +25,7 @@ uint32_t checksum_of(std::string_view content) {
 void encode(const Record& record, std::string* content) {
   size_t count = std::size(record.value);
   while (count > 0 && record.value[count - 1] == 0) --count;
-  content->push_back(static_cast<char>(record.type << kCountBits | count));
+  content->push_back(static_cast<char>(record.type % kTypes << kCountBits | count));
   for (size_t i = 0; i < count; ++i) {
     const size_t start = content->size();
     content->push_back(0);
@@ -42,7 +43,7 @@ bool decode(std::string_view* content, Record* record) {
   };
   const uint8_t start = next();
   *record = {};
-  record->type = start >> kCountBits;
+  record->type = start >> kCountBits == 0 ? kTypes : start >> kCountBits;
   const size_t count = start & ((1 << kCountBits) - 1);
   if (!record->is_known() || count > std::size(record->value)) return false;
   for (size_t i = 0; i < count; ++i) {

@@ -5,7 +5,8 @@
 // and two changes of a directory less for each of them.
 //
 //   user.fb = checksum:u32 { record }
-//   record  = type:u4 count:u4 { length:u8 byte[length] }      the numbers up to the last that is not zero, low byte
+//   record  = type:u4 (16 as 0) count:u4 { length:u8 byte[length] }      the numbers up to the last that is not zero,
+//   low byte
 //                                                              first, without the high bytes that are zero
 //
 // A new, leased file takes about 60 bytes: ext4 has 68 for it in an inode of 256. The attribute is replaced as a whole,

@@ -34,7 +34,7 @@ void Record::seal() { checksum = checksum_of(*this); }
 bool Record::is_intact() const { return checksum == checksum_of(*this); }
 
 bool Record::is_known() const {
-  return type >= static_cast<uint32_t>(RecordType::kReset) && type <= static_cast<uint32_t>(RecordType::kLeaseEnd);
+  return type >= static_cast<uint32_t>(RecordType::kReset) && type <= static_cast<uint32_t>(RecordType::kStripe);
 }
 
 Record Record::of_range(RecordType type, Extent range) {
@@ -76,6 +76,17 @@ Record Record::of_lease(FileTime mtime, uint64_t size) {
   record.value[2] = size;
   return sealed(record);
 }
+
+Record Record::of_stripe(const Stripe& stripe, uint64_t base) {
+  Record record = make(RecordType::kStripe);
+  record.value[0] = stripe.chunk_bytes;
+  record.value[1] = stripe.count;
+  record.value[2] = stripe.index;
+  record.value[3] = base;
+  return sealed(record);
+}
+
+Stripe Record::stripe() const { return {value[0], static_cast<uint32_t>(value[1]), static_cast<uint32_t>(value[2])}; }
 
 FileTime Record::lease_mtime() const { return {static_cast<int64_t>(value[0]), static_cast<int32_t>(value[1])}; }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "core/layout.h"
 #include "core/protocol/types.h"
 #include "storage/extent_set.h"
 
@@ -24,6 +25,7 @@ enum class RecordType : uint32_t {
   kSynced = 13,    // data and log up to here are on disk
   kLeased = 14,    // mtime, size: from here on applications may write into the chunk file, which is like this
   kLeaseEnd = 15,  // nobody has, and nobody can any more
+  kStripe = 16,    // which part of the file this is, and how far external content shows; right after a kReset
 };
 
 // What an own change outside will alter, if a crash cuts it short: attributes (and with them ctime), data, or mtime.
@@ -39,6 +41,7 @@ struct Record {
   static Record of_number(RecordType type, uint64_t number);
   static Record of_identity(const Identity& identity);
   static Record of_lease(FileTime mtime, uint64_t size);
+  static Record of_stripe(const Stripe& stripe, uint64_t base);
 
   // Sets the checksum.
   void seal();
@@ -51,6 +54,8 @@ struct Record {
   Validator version() const;
   Identity identity() const;
   FileTime lease_mtime() const;
+  Stripe stripe() const;
+  uint64_t stripe_base() const { return value[3]; }
   uint64_t lease_size() const { return value[2]; }
 };
 static_assert(sizeof(Record) == 48);

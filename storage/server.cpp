@@ -68,7 +68,7 @@ Result<StorageServer::FilePtr> StorageServer::get(InodeId id, bool is_new) {
   std::weak_ptr<ChunkFile>& known = shard.files[id];
   if (FilePtr file = known.lock()) return file;
   auto file = std::make_shared<ChunkFile>(id, path_of(id), space_, space_.after_power_cut());
-  file->layout.chunk_size_bytes = options_.chunk_size_bytes;
+  (void)file->set_stripe({.chunk_bytes = options_.chunk_size_bytes});
   if (Status loaded = is_new ? Status{} : file->load(); !loaded) {
     shard.files.erase(id);
     return Failure(std::move(loaded).error());

@@ -53,10 +53,10 @@ class StorageServer final : public StorageService {
   void close_file(InodeId id) override;
   Result<ChunkState> stat_file(InodeId id) override;
   Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) override;
-  bool read_in_place(InodeId id, uint64_t offset, size_t bytes,
-                     const std::function<void(int fd, size_t bytes)>& take) override;
+  bool read_in_place(InodeId id, uint64_t offset, size_t bytes, const TakeInPlace& take) override;
   bool await_reads(InodeId id, std::chrono::steady_clock::time_point began, std::chrono::milliseconds limit) override;
   Status write(InodeId id, uint64_t offset, std::span<const char> data) override;
+  Result<uint64_t> reserve_end(InodeId id, uint64_t size, uint64_t bytes) override;
   Status truncate(InodeId id, uint64_t size) override;
   Status allocate(InodeId id, int mode, uint64_t offset, uint64_t length) override;
   Result<uint64_t> seek(const SeekRequest& request) override;
@@ -65,10 +65,11 @@ class StorageServer final : public StorageService {
   void start_fetch(InodeId id, uint64_t offset) override;
   Status fetch_all(InodeId id, std::chrono::milliseconds limit) override;
   Result<FlushBeginReply> flush_begin(const FlushBeginRequest& request) override;
+  Status flush_resize(InodeId id, uint64_t base, uint64_t size) override;
   Status flush_move(InodeId id) override;
-  Result<FlushCommitReply> flush_commit(InodeId id) override;
+  Result<FlushCommitReply> flush_commit(const FlushCommitRequest& request) override;
   void flush_abort(InodeId id) override;
-  Status copy_out(InodeId id, const ExternalRef& to) override;
+  Status copy_out(InodeId id, const ExternalRef& to, uint64_t size) override;
   Status expect_version_change(InodeId id, bool sets_mtime) override;
   Status settle_expectation(InodeId id, const Validator& now) override;
   Status set_version(InodeId id, const Validator& from, const Validator& to) override;
@@ -97,6 +98,13 @@ class StorageServer final : public StorageService {
 
   // --- storage/ops/open.cpp
   Result<UniqueFd> open_external(InodeId id, const ExternalRef& ref, int flags);
+  Result<Stripe> stripe_in(const Layout& layout) const;
+
+  // --- storage/ops/read.cpp
+  // Where [offset, offset + bytes) of the file lies in the chunk file. EINVAL: not in one chunk here.
+  // EBADFD: nothing is known of the file, because it was opened in an earlier run.
+  static Status must_be_known(ChunkFile& file);
+  static Result<uint64_t> local_offset(const ChunkFile& file, uint64_t offset, size_t bytes);
 
   // --- storage/ops/lease.cpp
   // Takes note of what was written through leases. Before anything that depends on the file's state; cheap when none is
@@ -135,7 +143,9 @@ class StorageServer final : public StorageService {
 
   // --- storage/ops/flush.cpp
   void end_flush(ChunkFile& file);
-  Status copy_present(InodeId id, int external_fd);
+  Result<Validator> finish_outside(ChunkFile& file, const std::optional<FileTime>& mtime);
+  Status copy_all(ChunkFile& file, int external_fd);
+  Status copy_present(ChunkFile& file, int external_fd);
   Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan);
   static Status wait_for_writers(ChunkFile& file);
   static Result<std::vector<Extent>> find_changed(ChunkFile& file, const ChunkFile::FlushPlan& plan);

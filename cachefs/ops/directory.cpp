@@ -35,7 +35,7 @@ void opendir(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   const Result<OpenDirectoryReply> reply = meta.opendir(caller_of(request, Groups::kAll), inode);
   if (!reply) return reply_error(request, reply.error());
   info->fh = reply->handle;
-  const bool alone = session_of(request).layouts == nullptr;
+  const bool alone = !session_of(request).in_cluster();
   info->cache_readdir = alone ? 1 : 0;
   info->keep_cache = alone && reply->keep_listing ? 1 : 0;
   if (fuse_reply_open(request, info) == -ENOENT) meta.releasedir(reply->handle);

@@ -66,7 +66,7 @@ void init(void* userdata, fuse_conn_info* connection) {
   session.can_splice = (connection->want & FUSE_CAP_SPLICE_WRITE) != 0;
   want_passthrough(connection, session);
   // What lies on another node is mapped through pages of this kernel, which others' writes do not change.
-  if (session.layouts != nullptr) want(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP, "mappings of direct handles");
+  if (session.in_cluster()) want(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP, "mappings of direct handles");
   session.kernel_strips = (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) == 0;
   constexpr unsigned kRequestBytes = 1 << 20;
   connection->max_write = kRequestBytes;

@@ -10,13 +10,14 @@ bool splice(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset) {
   constexpr size_t kLeast = 32 << 10;
   Session& session = session_of(request);
   if (!session.can_splice || size < kLeast || RingTransport::serves_this_thread()) return false;
-  return session.storage.read_in_place(inode, static_cast<uint64_t>(offset), size, [&](int fd, size_t bytes) {
-    fuse_bufvec source = FUSE_BUFVEC_INIT(bytes);
-    source.buf[0].flags = static_cast<fuse_buf_flags>(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK);
-    source.buf[0].fd = fd;
-    source.buf[0].pos = offset;
-    fuse_reply_data(request, &source, fuse_buf_copy_flags{});
-  });
+  return session.storage.read_in_place(
+      inode, static_cast<uint64_t>(offset), size, [&](int fd, uint64_t at, size_t bytes) {
+        fuse_bufvec source = FUSE_BUFVEC_INIT(bytes);
+        source.buf[0].flags = static_cast<fuse_buf_flags>(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK);
+        source.buf[0].fd = fd;
+        source.buf[0].pos = static_cast<off_t>(at);
+        fuse_reply_data(request, &source, fuse_buf_copy_flags{});
+      });
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ bool told_to_strip([[maybe_unused]] const fuse_file_info* info) {
 
 // What was written may have to go out at once, or be too much; in a cluster the storage servers see to that.
 Status settle(Session& session, InodeId inode) {
-  return session.layouts == nullptr ? session.meta.after_write(inode) : Status{};
+  return session.in_cluster() ? Status{} : session.meta.after_write(inode);
 }
 
 Result<size_t> copy(Session& session, InodeId from, uint64_t offset_in, InodeId to, uint64_t offset_out,
@@ -57,7 +57,7 @@ void write(fuse_req_t request, fuse_ino_t inode, const char* data, size_t size, 
   Session& session = session_of(request);
   Status done = strip_privileges(request, inode, info, told_to_strip(info));
   // In a cluster the end of the file is not what this kernel believes.
-  const bool appends = session.layouts != nullptr && (info->flags & O_APPEND) != 0;
+  const bool appends = session.in_cluster() && (info->flags & O_APPEND) != 0;
   if (done) done = session.storage.write(inode, appends ? kAtEnd : static_cast<uint64_t>(offset), {data, size});
   if (done) done = settle(session, inode);
   // Through the page cache the kernel asks for this itself.

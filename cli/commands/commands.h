@@ -18,6 +18,7 @@ void add_flush(CLI::App& app, Action& action);
 void add_evict(CLI::App& app, Action& action);
 void add_pin(CLI::App& app, Action& action);
 void add_unpin(CLI::App& app, Action& action);
+void add_layout(CLI::App& app, Action& action);
 void add_cluster(CLI::App& app, Action& action);
 void add_config(CLI::App& app, Action& action);
 void add_targets(CLI::App& app, Action& action);

@@ -1,3 +1,5 @@
+#include <sys/xattr.h>
+
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -18,9 +20,15 @@ struct TargetsOptions {
   bool json = false;
 };
 
+struct DrainOptions {
+  TargetId target = 0;
+  std::string mountpoint;
+  bool undo = false;
+};
+
 // The mount that is meant: the one that is named, or the only one there is.
-Result<std::string> mount_of(const TargetsOptions& options) {
-  if (!options.mountpoint.empty()) return cachefs::resolve_path(options.mountpoint);
+Result<std::string> mount_of(const std::string& named) {
+  if (!named.empty()) return cachefs::resolve_path(named);
   ASSIGN_OR_RETURN(const auto table, cachefs::read_mount_table());
   std::vector<std::string> mounts;
   for (const auto& entry : table) {
@@ -45,7 +53,9 @@ void print_targets(const nlohmann::json& targets, bool state) {
   for (const auto& row : targets) {
     fmt::print("{:>6}  {:16}", row.value("id", 0u), text_or(row, "node", "-"));
     if (state) {
-      fmt::print("  {:16}  {:12}", text_or(row, "reachability", "-"), text_or(row, "consistency", "-"));
+      const bool draining = row.value("draining", false);
+      fmt::print("  {:16}  {:12}", text_or(row, "reachability", "-") + std::string(draining ? ", drains" : ""),
+                 text_or(row, "consistency", "-"));
     }
     fmt::print("  {:10}  {:>10}  {:>10}  {}\n", text_or(row, "pool", "-"),
                format_bytes(row.value("used_bytes", uint64_t{0})),
@@ -54,7 +64,7 @@ void print_targets(const nlohmann::json& targets, bool state) {
 }
 
 int run_targets(const TargetsOptions& options) {
-  const auto mountpoint = mount_of(options);
+  const auto mountpoint = mount_of(options.mountpoint);
   if (!mountpoint) return report(mountpoint.error());
   const auto facts = read_facts(*mountpoint, cachefs::kXattrStatus);
   if (!facts) return report(facts.error());
@@ -67,6 +77,36 @@ int run_targets(const TargetsOptions& options) {
   return 0;
 }
 
+int run_drain(const DrainOptions& options) {
+  const auto mountpoint = mount_of(options.mountpoint);
+  if (!mountpoint) return report(mountpoint.error());
+  const std::string value = fmt::format("{}{}", options.undo ? "-" : "", options.target);
+  if (::setxattr(mountpoint->c_str(), cachefs::kXattrDrain, value.data(), value.size(), 0) != 0) {
+    const int code = errno;
+    if (code == EPERM) return report({code, "targets are drained by root alone"});
+    if (code == ENOTSUP) return report({code, fmt::format("{}: is no mount of a cluster", *mountpoint)});
+    return report({code, fmt::format("target {}", options.target)});
+  }
+  if (options.undo) {
+    fmt::print("target {} takes files again\n", options.target);
+  } else {
+    fmt::print("target {} takes no new files, and is being emptied; forebay targets --state shows how far it is\n",
+               options.target);
+  }
+  return 0;
+}
+
+void add_drain(CLI::App& targets, Action& action) {
+  const auto options = std::make_shared<DrainOptions>();
+  CLI::App* const command = targets.add_subcommand(
+      "drain", "Empty a target: what is dirty there is flushed, what is clean is dropped, and nothing new comes");
+  command->add_option("ID", options->target, "the number of the target")->required()->type_name("");
+  command->add_option("MOUNTPOINT", options->mountpoint, "a mount; need not be said where there is one")->type_name("");
+  command->add_flag("--undo", options->undo, "the target takes files again");
+  command->footer("Pinned files and files that are open stay until they are unpinned and closed.");
+  command->callback([&action, options] { action = [options] { return run_drain(*options); }; });
+}
+
 }  // namespace
 
 void add_targets(CLI::App& app, Action& action) {
@@ -76,7 +116,10 @@ void add_targets(CLI::App& app, Action& action) {
   command->add_flag("--state", options->state, "also reachability and consistency");
   command->add_flag("--json", options->json, "print a JSON list with all that is known");
   command->footer("Example:\n  forebay targets --state /fast");
-  command->callback([&action, options] { action = [options] { return run_targets(*options); }; });
+  command->callback([&action, command, options] {
+    if (command->get_subcommands().empty()) action = [options] { return run_targets(*options); };
+  });
+  add_drain(*command, action);
 }
 
 }  // namespace forebay::cli

@@ -60,12 +60,10 @@ std::shared_ptr<const ClusterInfo> Membership::cluster() const {
   return cluster_;
 }
 
-std::vector<TargetInfo> Membership::targets() const {
-  std::vector<TargetInfo> all;
-  for (const ServerInfo& server : cluster()->servers) {
-    all.insert(all.end(), server.targets.begin(), server.targets.end());
-  }
-  return all;
+std::vector<TargetId> Membership::target_ids() const {
+  std::vector<TargetId> ids;
+  for (const TargetInfo& target : targets()) ids.push_back(target.id);
+  return ids;
 }
 
 }  // namespace forebay

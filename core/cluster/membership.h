@@ -32,8 +32,9 @@ class Membership {
 
   // As of the last time that mgmtd answered; never null after start(). Thread safe.
   std::shared_ptr<const ClusterInfo> cluster() const;
-  // All targets in it.
-  std::vector<TargetInfo> targets() const;
+  // All targets in it, and their numbers.
+  std::vector<TargetInfo> targets() const { return cluster()->targets(); }
+  std::vector<TargetId> target_ids() const;
 
  private:
   void run();

@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -154,6 +155,8 @@ class MetaService : public MetaCallbacks {
                                      int flags) = 0;
   virtual Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
   virtual void release(InodeId id, int flags) = 0;
+  // Makes an open file known to its targets once more: one of them was started anew. ESTALE: it is open for nobody.
+  virtual Status reopen(InodeId id) = 0;
   // The file's data is about to change: file capabilities go and, with `set_id_bits`, setuid and setgid, as write(2)
   // has it for this caller.
   virtual Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) = 0;
@@ -170,6 +173,12 @@ class MetaService : public MetaCallbacks {
   virtual Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) = 0;
   virtual Status fsyncdir(uint64_t handle) = 0;
   virtual void releasedir(uint64_t handle) = 0;
+
+  // --- layouts
+  // What the nearest directory says that says anything, from this object upwards; otherwise the configuration.
+  virtual Result<LayoutRule> layout_rule(InodeId id) = 0;
+  // A directory's own; none: what is above it counts again. ENOTDIR; EINVAL; ENOTSUP where there is only one target.
+  virtual Status set_layout_rule(InodeId id, const std::optional<LayoutRule>& rule) = 0;
 
   // --- page caches
   // The client goes through its pages of the file, for a handle that it has just opened. True if those that it has are

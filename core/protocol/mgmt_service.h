@@ -51,6 +51,12 @@ struct ClusterInfo {
   std::string cluster;   // the id that it got when mgmtd started for the first time
   std::string external;  // the external directory
   std::vector<ServerInfo> servers;
+
+  std::vector<TargetInfo> targets() const {
+    std::vector<TargetInfo> all;
+    for (const ServerInfo& server : servers) all.insert(all.end(), server.targets.begin(), server.targets.end());
+    return all;
+  }
 };
 
 class MgmtService {
@@ -69,12 +75,8 @@ class MgmtService {
   virtual Status drain(TargetId target, bool draining) = 0;
 
   std::vector<TargetInfo> targets() {
-    std::vector<TargetInfo> all;
-    if (const Result<ClusterInfo> info = cluster(); info) {
-      for (const ServerInfo& server : info->servers)
-        all.insert(all.end(), server.targets.begin(), server.targets.end());
-    }
-    return all;
+    const Result<ClusterInfo> info = cluster();
+    return info ? info->targets() : std::vector<TargetInfo>();
   }
 };
 

@@ -107,6 +107,23 @@ Error RemoteMeta::last_flush_error(InodeId id) {
   return reply ? wire::decode(reply->error()) : reply.error();
 }
 
+Status RemoteMeta::reopen(InodeId id) { return tell<wire::Meta>(stub_, &wire::Meta::Reopen, request_of_inode(id)); }
+
+Result<LayoutRule> RemoteMeta::layout_rule(InodeId id) {
+  ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::GetLayoutRule, request_of_inode(id)));
+  return LayoutRule{reply.count(), reply.chunk_size_bytes()};
+}
+
+Status RemoteMeta::set_layout_rule(InodeId id, const std::optional<LayoutRule>& rule) {
+  wire::SetLayoutRuleRequest request;
+  request.set_id(id);
+  if (rule) {
+    request.mutable_rule()->set_count(rule->count);
+    request.mutable_rule()->set_chunk_size_bytes(rule->chunk_size_bytes);
+  }
+  return tell<wire::Meta>(stub_, &wire::Meta::SetLayoutRule, request);
+}
+
 Result<CacheState> RemoteMeta::cache_state(InodeId id) {
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::GetCacheState, request_of_inode(id)));
   return wire::decode(reply);

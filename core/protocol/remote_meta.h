@@ -43,11 +43,14 @@ class RemoteMeta final : public MetaService {
                              int flags) override;
   Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
+  Status reopen(InodeId id) override;
   Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
   Status close(InodeId id) override;
   Status fsync(InodeId id) override;
   uint64_t flush_failures(InodeId id) override;
   Error last_flush_error(InodeId id) override;
+  Result<LayoutRule> layout_rule(InodeId id) override;
+  Status set_layout_rule(InodeId id, const std::optional<LayoutRule>& rule) override;
   Result<OpenDirectoryReply> opendir(const Caller& caller, InodeId id) override;
   Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) override;
   Status fsyncdir(uint64_t handle) override;

@@ -33,47 +33,44 @@ wire::SeenRequest RemoteStorage::seen(InodeId id, const Validator& now) const {
   return request;
 }
 
-RemoteStorage::PendingRead RemoteStorage::begin_read(InodeId id, uint64_t offset, std::span<char> buffer) {
+StorageService::PendingRead RemoteStorage::begin_read(InodeId id, uint64_t offset, std::span<char> buffer) {
   static const auto* const method = storage_method("Read");
-  assert(buffer.size() <= kMostPending);
+  if (buffer.size() > kMostPending) return StorageService::begin_read(id, offset, buffer);
   auto request = request_of<wire::ReadRequest>(id);
   request.set_offset(offset);
   request.set_bytes(buffer.size());
   // What is missing is fetched from an outside that may be slow.
-  PendingRead pending{std::make_unique<transport::Call>(transport::kLongLimit)};
-  pending.call->room = buffer;
-  channel_.begin(method, *pending.call, request);
-  return pending;
+  const auto call = std::make_shared<transport::Call>(transport::kLongLimit);
+  call->room = buffer;
+  channel_.begin(method, *call, request);
+  return [this, call]() -> Result<size_t> {
+    wire::ReadReply reply;
+    channel_.end(*call, reply);
+    RETURN_IF_ERROR(call->status);
+    return call->received;
+  };
 }
 
-Result<size_t> RemoteStorage::end_read(PendingRead pending) {
-  wire::ReadReply reply;
-  channel_.end(*pending.call, reply);
-  RETURN_IF_ERROR(pending.call->status);
-  return pending.call->received;
-}
-
-RemoteStorage::PendingWrite RemoteStorage::begin_write(InodeId id, uint64_t offset, std::span<const char> data) {
+StorageService::PendingWrite RemoteStorage::begin_write(InodeId id, uint64_t offset, std::span<const char> data) {
   static const auto* const method = storage_method("Write");
+  if (data.size() > kMostPending) return StorageService::begin_write(id, offset, data);
   auto request = request_of<wire::WriteRequest>(id);
   request.set_offset(offset);
-  PendingWrite pending{std::make_unique<transport::Call>(transport::kLongLimit)};
-  pending.call->bulk.memory = data;
-  channel_.begin(method, *pending.call, request);
-  return pending;
-}
-
-Status RemoteStorage::end_write(PendingWrite pending) {
-  wire::Done reply;
-  channel_.end(*pending.call, reply);
-  return std::move(pending.call->status);
+  const auto call = std::make_shared<transport::Call>(transport::kLongLimit);
+  call->bulk.memory = data;
+  channel_.begin(method, *call, request);
+  return [this, call]() -> Status {
+    wire::Done reply;
+    channel_.end(*call, reply);
+    return std::move(call->status);
+  };
 }
 
 Result<size_t> RemoteStorage::read(InodeId id, uint64_t offset, std::span<char> buffer) {
   size_t done = 0;
   while (done < buffer.size()) {
     const std::span<char> piece = buffer.subspan(done, std::min(buffer.size() - done, kMostPending));
-    ASSIGN_OR_RETURN(const size_t bytes, end_read(begin_read(id, offset + done, piece)));
+    ASSIGN_OR_RETURN(const size_t bytes, begin_read(id, offset + done, piece)());
     done += bytes;
     if (bytes < piece.size()) break;
   }
@@ -83,7 +80,7 @@ Result<size_t> RemoteStorage::read(InodeId id, uint64_t offset, std::span<char> 
 Status RemoteStorage::write(InodeId id, uint64_t offset, std::span<const char> data) {
   do {
     const std::span<const char> piece = data.first(std::min(data.size(), kMostPending));
-    RETURN_IF_ERROR(end_write(begin_write(id, offset, piece)));
+    RETURN_IF_ERROR(begin_write(id, offset, piece)());
     if (offset != kAtEnd) offset += piece.size();
     data = data.subspan(piece.size());
   } while (!data.empty());
@@ -104,6 +101,14 @@ void RemoteStorage::close_file(InodeId id) {
 Result<ChunkState> RemoteStorage::stat_file(InodeId id) {
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Storage>(stub_, &wire::Storage::StatFile, file(id)));
   return wire::decode(reply);
+}
+
+Result<uint64_t> RemoteStorage::reserve_end(InodeId id, uint64_t size, uint64_t bytes) {
+  auto request = request_of<wire::ReserveEndRequest>(id);
+  request.set_size(size);
+  request.set_bytes(bytes);
+  ASSIGN_OR_RETURN(const auto reply, ask<wire::Storage>(stub_, &wire::Storage::ReserveEnd, request));
+  return reply.offset();
 }
 
 Status RemoteStorage::truncate(InodeId id, uint64_t size) {
@@ -154,16 +159,25 @@ Result<FlushBeginReply> RemoteStorage::flush_begin(const FlushBeginRequest& requ
   wire::encode(request, message);
   ASSIGN_OR_RETURN(const auto reply,
                    ask<wire::Storage>(stub_, &wire::Storage::FlushBegin, message, transport::kLongLimit));
-  return FlushBeginReply{reply.conflict()};
+  return wire::decode(reply);
+}
+
+Status RemoteStorage::flush_resize(InodeId id, uint64_t base, uint64_t size) {
+  auto request = request_of<wire::FlushResizeRequest>(id);
+  request.set_base(base);
+  request.set_size(size);
+  return tell<wire::Storage>(stub_, &wire::Storage::FlushResize, request, transport::kLongLimit);
 }
 
 Status RemoteStorage::flush_move(InodeId id) {
   return tell<wire::Storage>(stub_, &wire::Storage::FlushMove, file(id), transport::kLongLimit);
 }
 
-Result<FlushCommitReply> RemoteStorage::flush_commit(InodeId id) {
+Result<FlushCommitReply> RemoteStorage::flush_commit(const FlushCommitRequest& request) {
+  auto message = request_of<wire::FlushCommitRequest>(request.id);
+  wire::encode(request, message);
   ASSIGN_OR_RETURN(const auto reply,
-                   ask<wire::Storage>(stub_, &wire::Storage::FlushCommit, file(id), transport::kLongLimit));
+                   ask<wire::Storage>(stub_, &wire::Storage::FlushCommit, message, transport::kLongLimit));
   return wire::decode(reply);
 }
 
@@ -171,8 +185,9 @@ void RemoteStorage::flush_abort(InodeId id) {
   log_untold(tell<wire::Storage>(stub_, &wire::Storage::FlushAbort, file(id), transport::kLongLimit), "flush_abort");
 }
 
-Status RemoteStorage::copy_out(InodeId id, const ExternalRef& to) {
+Status RemoteStorage::copy_out(InodeId id, const ExternalRef& to, uint64_t size) {
   auto request = request_of<wire::CopyOutRequest>(id);
+  request.set_size(size);
   wire::encode(to, *request.mutable_to());
   return tell<wire::Storage>(stub_, &wire::Storage::CopyOut, request, transport::kLongLimit);
 }

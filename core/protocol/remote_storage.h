@@ -16,30 +16,22 @@ class RemoteStorage final : public StorageService {
   // `channel`: to kStorageServiceNumber; outlives this.
   RemoteStorage(transport::Channel& channel, TargetId target) : channel_(channel), stub_(&channel), target_(target) {}
 
-  // --- several targets at a time: begin with each, then end with each, all in one thread. The buffer stays until the
-  // end. At most kMostBulkBytes. One that is begun must be ended.
-  struct PendingRead {
-    std::unique_ptr<transport::Call> call;
-  };
-  struct PendingWrite {
-    std::unique_ptr<transport::Call> call;
-  };
+  // More than kMostPending goes in several requests, and not at once.
   static constexpr size_t kMostPending = transport::kMostBulkBytes;
-  PendingRead begin_read(InodeId id, uint64_t offset, std::span<char> buffer);
-  Result<size_t> end_read(PendingRead pending);
-  PendingWrite begin_write(InodeId id, uint64_t offset, std::span<const char> data);
-  Status end_write(PendingWrite pending);
+  PendingRead begin_read(InodeId id, uint64_t offset, std::span<char> buffer) override;
+  PendingWrite begin_write(InodeId id, uint64_t offset, std::span<const char> data) override;
 
   Result<ChunkState> caching_file(const CachingFileRequest& request) override;
   void close_file(InodeId id) override;
   Result<ChunkState> stat_file(InodeId id) override;
   Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) override;
   // It is not on this host, or not in this process: read() has it.
-  bool read_in_place(InodeId, uint64_t, size_t, const std::function<void(int, size_t)>&) override { return false; }
+  bool read_in_place(InodeId, uint64_t, size_t, const TakeInPlace&) override { return false; }
   // For page caches, which are shared with a server in the same process alone.
   bool await_reads(InodeId, std::chrono::steady_clock::time_point, std::chrono::milliseconds) override { return true; }
   // More than kMostPending goes in several requests: what others append may come in between.
   Status write(InodeId id, uint64_t offset, std::span<const char> data) override;
+  Result<uint64_t> reserve_end(InodeId id, uint64_t size, uint64_t bytes) override;
   Status truncate(InodeId id, uint64_t size) override;
   Status allocate(InodeId id, int mode, uint64_t offset, uint64_t length) override;
   Result<uint64_t> seek(const SeekRequest& request) override;
@@ -48,10 +40,11 @@ class RemoteStorage final : public StorageService {
   void start_fetch(InodeId id, uint64_t offset) override;
   Status fetch_all(InodeId id, std::chrono::milliseconds limit) override;
   Result<FlushBeginReply> flush_begin(const FlushBeginRequest& request) override;
+  Status flush_resize(InodeId id, uint64_t base, uint64_t size) override;
   Status flush_move(InodeId id) override;
-  Result<FlushCommitReply> flush_commit(InodeId id) override;
+  Result<FlushCommitReply> flush_commit(const FlushCommitRequest& request) override;
   void flush_abort(InodeId id) override;
-  Status copy_out(InodeId id, const ExternalRef& to) override;
+  Status copy_out(InodeId id, const ExternalRef& to, uint64_t size) override;
   Status expect_version_change(InodeId id, bool sets_mtime) override;
   Status settle_expectation(InodeId id, const Validator& now) override;
   Status set_version(InodeId id, const Validator& from, const Validator& to) override;

@@ -1,5 +1,10 @@
 // StorageService: what a storage server does for the others. It owns targets, and on them the chunk files.
 //
+// Offsets and sizes are those of the whole file. Of a file on several targets, each target is asked for what lies in
+// one of its chunks, and told of changes of the size as all of them are; sizes that it tells are how far its part goes.
+//
+// EBADFD: the file was made known to an earlier run of the target alone; its metadata server must do it again.
+//
 // All calls are thread safe and block until done. A file is known to it from caching_file() until discard(); bytes that
 // are not present are fetched from the external file on demand.
 #pragma once
@@ -59,6 +64,15 @@ struct FlushBeginRequest {
 };
 struct FlushBeginReply {
   bool conflict = false;  // the outside is not mtime0 any more; nothing has begun
+  uint64_t size = 0;      // what the external file's will be, as far as this target's chunks go
+  uint64_t base = 0;      // and how far its content still counts; what is behind was truncated once
+};
+
+// Of a file on one target: nothing but its id.
+struct FlushCommitRequest {
+  InodeId id = 0;
+  std::optional<FileTime> mtime;     // what the external file gets, instead of the chunk file's
+  std::optional<Validator> version;  // the outside was finished by another target, and is this now
 };
 
 struct FlushCommitReply {
@@ -79,6 +93,9 @@ struct LeaseRequest {
 
 // An offset: where the file ends at that moment, whoever else appends to it.
 constexpr uint64_t kAtEnd = UINT64_MAX;
+
+// Takes a descriptor that has `bytes` bytes at `offset`.
+using TakeInPlace = std::function<void(int fd, uint64_t offset, size_t bytes)>;
 
 enum class Settled { kNewer, kUnchanged, kClean };
 
@@ -111,11 +128,9 @@ class StorageService {
 
   // Reads up to buffer.size() bytes; 0 at or behind the end. Fetches what is missing, waiting for those chunks alone.
   virtual Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) = 0;
-  // The same without a copy, if all of it is here and on this host: calls `take` with a descriptor that has the bytes
-  // at the same offset, and with their number, which is less than asked for at the end of the file. They stay until
-  // `take` returns. False: it was not called.
-  virtual bool read_in_place(InodeId id, uint64_t offset, size_t bytes,
-                             const std::function<void(int fd, size_t bytes)>& take) = 0;
+  // The same without a copy, if all of it is here and on this host: calls `take` with a descriptor that has the bytes.
+  // They are fewer than asked for at the end of the file, and stay until `take` returns. False: it was not called.
+  virtual bool read_in_place(InodeId id, uint64_t offset, size_t bytes, const TakeInPlace& take) = 0;
   // Waits, for at most `limit`, until no read that began to wait for the outside before `began` still does: true.
   virtual bool await_reads(InodeId id, std::chrono::steady_clock::time_point began,
                            std::chrono::milliseconds limit) = 0;
@@ -123,6 +138,21 @@ class StorageService {
   // Writes all of `data`; with offset kAtEnd behind the last byte, wherever that is then. Waits for space when the
   // cache is full. ENOSPC only when the outside has none either.
   virtual Status write(InodeId id, uint64_t offset, std::span<const char> data) = 0;
+
+  // The same in two halves, so that several targets work at a time: begin with each, then end each, in one thread, by
+  // a call of what begin has returned. The buffer stays until then. One that was begun must be ended.
+  using PendingRead = std::function<Result<size_t>()>;
+  using PendingWrite = std::function<Status()>;
+  virtual PendingRead begin_read(InodeId id, uint64_t offset, std::span<char> buffer) {
+    return [=, this] { return read(id, offset, buffer); };
+  }
+  virtual PendingWrite begin_write(InodeId id, uint64_t offset, std::span<const char> data) {
+    return [=, this] { return write(id, offset, data); };
+  }
+
+  // Of the first target of a file on several: a place of `bytes` bytes behind `size`, where the file ends as far as the
+  // caller knows, and behind all that was given to others.
+  virtual Result<uint64_t> reserve_end(InodeId id, uint64_t size, uint64_t bytes) = 0;
 
   virtual Status truncate(InodeId id, uint64_t size) = 0;
 
@@ -146,15 +176,17 @@ class StorageService {
 
   // A flush, at most one of a file at a time. Begin: compares the outside with mtime0 and decides what goes; no own
   // change of the external object may be under way. Move: dirty extents go outside and are synced there. Commit: the
-  // external file gets the application's mtime, and its new version is recorded.
+  // external file gets the application's mtime, and its new version is recorded. Of a file on several targets, one of
+  // them sets the external size before any moves (otherwise flush_move() does), and one finishes the outside.
   virtual Result<FlushBeginReply> flush_begin(const FlushBeginRequest& request) = 0;
+  virtual Status flush_resize(InodeId id, uint64_t base, uint64_t size) = 0;
   virtual Status flush_move(InodeId id) = 0;
-  virtual Result<FlushCommitReply> flush_commit(InodeId id) = 0;
+  virtual Result<FlushCommitReply> flush_commit(const FlushCommitRequest& request) = 0;
   // Ends a flush that failed in between.
   virtual void flush_abort(InodeId id) = 0;
 
-  // Copies the file as the application sees it into another external file (for the keep-both rule).
-  virtual Status copy_out(InodeId id, const ExternalRef& to) = 0;
+  // Copies the file as the application sees it, `size` bytes long, into another external file (for the keep-both rule).
+  virtual Status copy_out(InodeId id, const ExternalRef& to, uint64_t size) = 0;
 
   // An own change of the outside (chmod, rename, ...) is about to happen and will change ctime (and, for utimens,
   // mtime) but no data: recorded before, so that a crash in between is not taken for a conflict.

@@ -97,4 +97,12 @@ struct Layout {
   bool operator==(const Layout&) const = default;
 };
 
+// What a directory says about the layout of files that are touched first below it.
+struct LayoutRule {
+  uint32_t count = 0;             // of targets; 0: auto
+  uint64_t chunk_size_bytes = 0;  // 0: as the number of targets suggests
+
+  bool operator==(const LayoutRule&) const = default;
+};
+
 }  // namespace forebay

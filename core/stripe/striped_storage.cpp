@@ -1,166 +1,170 @@
 #include "core/stripe/striped_storage.h"
 
-#include "core/log.h"
+#include <algorithm>
+
+#include "core/stripe/ask_all.h"
 
 namespace forebay {
 
-Result<StripedStorage::ServicePtr> StripedStorage::home_of(const Layout& layout) {
-  return directory_.service_of(layout.targets.front());
+Result<StripedStorage::Parts> StripedStorage::parts_of(const Layout& layout) {
+  Parts parts{layout, {}};
+  for (const TargetId target : layout.targets) {
+    ASSIGN_OR_RETURN(ServicePtr service, directory_.service_of(target));
+    parts.services.push_back(std::move(service));
+  }
+  return parts;
 }
 
-Result<StripedStorage::ServicePtr> StripedStorage::home_of(InodeId id) {
+Result<StripedStorage::Parts> StripedStorage::parts_of(InodeId id) {
   ASSIGN_OR_RETURN(const LayoutPtr layout, directory_.layout_of(id));
-  if (layout == nullptr) return ServicePtr();
-  return home_of(*layout);
+  if (layout == nullptr) return Parts();
+  return parts_of(*layout);
 }
 
-Result<StripedStorage::ServicePtr> StripedStorage::need_home_of(InodeId id) {
-  ASSIGN_OR_RETURN(ServicePtr home, home_of(id));
-  if (home == nullptr) return fail(ENXIO, "inode {}: is on no target", id);
-  return home;
+Result<StripedStorage::Parts> StripedStorage::need_parts_of(InodeId id) {
+  ASSIGN_OR_RETURN(Parts parts, parts_of(id));
+  if (parts.none()) return fail(ENXIO, "inode {}: is on no target", id);
+  return parts;
+}
+
+// The version of the whole is that of a part that has something. A part that has nothing, and should, has lost it or
+// never had it: its size tells nothing.
+ChunkState combined(const Layout& layout, const std::vector<ChunkState>& parts) {
+  if (parts.size() == 1) return parts.front();
+  ChunkState whole;
+  const auto known = std::find_if(parts.begin(), parts.end(), [](const ChunkState& part) { return part.exists; });
+  whole.mtime0 = known == parts.end() ? Validator{} : known->mtime0;
+  whole.complete = known != parts.end();
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const ChunkState& part = parts[i];
+    whole.size = std::max(whole.size, part.size);
+    whole.present_bytes += part.present_bytes;
+    whole.dirty_bytes += part.dirty_bytes;
+    whole.blocks += part.blocks;
+    whole.ctime = std::max(whole.ctime, part.ctime);
+    if (part.dirty) whole.mtime = std::max(whole.mtime, part.mtime);
+    whole.exists = whole.exists || part.exists;
+    whole.dirty = whole.dirty || part.dirty;
+    whole.leased = whole.leased || part.leased;
+    const bool needs_nothing = Stripe::of(layout, i).local_below(whole.mtime0.size) == 0;
+    whole.complete = whole.complete && part.complete && (part.exists || needs_nothing);
+  }
+  return whole;
+}
+
+Result<ChunkState> StripedStorage::stat_parts(InodeId id, const Parts& parts) {
+  if (parts.alone()) return parts.first().stat_file(id);
+  ASSIGN_OR_RETURN(const auto states, ask_all(parts, [id](StorageService& part) { return part.stat_file(id); }));
+  return combined(parts.layout, states);
 }
 
 Result<ChunkState> StripedStorage::caching_file(const CachingFileRequest& request) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(request.layout));
-  return home->caching_file(request);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(request.layout));
+  if (parts.alone()) return parts.first().caching_file(request);
+  // All of them, or none: close_file() counts.
+  std::vector<char> opened(parts.services.size());
+  std::vector<ChunkState> states(opened.size());
+  std::vector<Status> answers(opened.size());
+  in_parallel(opened.size(), [&](size_t i) {
+    Result<ChunkState> state = parts.services[i]->caching_file(request);
+    opened[i] = state.has_value();
+    state ? static_cast<void>(states[i] = *state) : static_cast<void>(answers[i] = Failure(state.error()));
+  });
+  for (const Status& answer : answers) {
+    if (answer) continue;
+    for (size_t i = 0; i < opened.size(); ++i)
+      if (opened[i]) parts.services[i]->close_file(request.id);
+    return Failure(answer.error());
+  }
+  return combined(parts.layout, states);
 }
 
 void StripedStorage::close_file(InodeId id) {
-  if (const Result<ServicePtr> home = home_of(id); home && *home != nullptr) (*home)->close_file(id);
+  const Result<Parts> parts = parts_of(id);
+  if (parts) in_parallel(parts->services.size(), [&](size_t i) { parts->services[i]->close_file(id); });
 }
 
 Result<ChunkState> StripedStorage::stat_file(InodeId id) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? ChunkState{} : home->stat_file(id);
-}
-
-Result<size_t> StripedStorage::read(InodeId id, uint64_t offset, std::span<char> buffer) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(id));
-  return home->read(id, offset, buffer);
-}
-
-bool StripedStorage::read_in_place(InodeId id, uint64_t offset, size_t bytes,
-                                   const std::function<void(int fd, size_t bytes)>& take) {
-  const Result<ServicePtr> home = need_home_of(id);
-  return home && (*home)->read_in_place(id, offset, bytes, take);
-}
-
-bool StripedStorage::await_reads(InodeId id, std::chrono::steady_clock::time_point began,
-                                 std::chrono::milliseconds limit) {
-  const Result<ServicePtr> home = need_home_of(id);
-  return !home || (*home)->await_reads(id, began, limit);
-}
-
-Status StripedStorage::write(InodeId id, uint64_t offset, std::span<const char> data) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(id));
-  return home->write(id, offset, data);
-}
-
-Status StripedStorage::truncate(InodeId id, uint64_t size) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(id));
-  return home->truncate(id, size);
-}
-
-Status StripedStorage::allocate(InodeId id, int mode, uint64_t offset, uint64_t length) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(id));
-  return home->allocate(id, mode, offset, length);
-}
-
-Result<uint64_t> StripedStorage::seek(const SeekRequest& request) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(request.id));
-  return home->seek(request);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  return parts.none() ? ChunkState{} : stat_parts(id, parts);
 }
 
 Status StripedStorage::sync(InodeId id) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? Status{} : home->sync(id);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  return tell_all(parts, [id](StorageService& part) { return part.sync(id); });
 }
 
 Status StripedStorage::set_mtime(InodeId id, FileTime mtime) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? Status{} : home->set_mtime(id, mtime);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  return tell_all(parts, [&](StorageService& part) { return part.set_mtime(id, mtime); });
 }
 
 void StripedStorage::start_fetch(InodeId id, uint64_t offset) {
-  if (const Result<ServicePtr> home = home_of(id); home && *home != nullptr) (*home)->start_fetch(id, offset);
+  const Result<Parts> parts = parts_of(id);
+  if (parts) in_parallel(parts->services.size(), [&](size_t i) { parts->services[i]->start_fetch(id, offset); });
 }
 
 Status StripedStorage::fetch_all(InodeId id, std::chrono::milliseconds limit) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(id));
-  return home->fetch_all(id, limit);
-}
-
-Result<FlushBeginReply> StripedStorage::flush_begin(const FlushBeginRequest& request) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(request.id));
-  return home->flush_begin(request);
-}
-
-Status StripedStorage::flush_move(InodeId id) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(id));
-  return home->flush_move(id);
-}
-
-Result<FlushCommitReply> StripedStorage::flush_commit(InodeId id) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(id));
-  return home->flush_commit(id);
-}
-
-void StripedStorage::flush_abort(InodeId id) {
-  if (const Result<ServicePtr> home = home_of(id); home && *home != nullptr) (*home)->flush_abort(id);
-}
-
-Status StripedStorage::copy_out(InodeId id, const ExternalRef& to) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(id));
-  return home->copy_out(id, to);
+  ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
+  return tell_all(parts, [&](StorageService& part) { return part.fetch_all(id, limit); });
 }
 
 Status StripedStorage::expect_version_change(InodeId id, bool sets_mtime) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? Status{} : home->expect_version_change(id, sets_mtime);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  return tell_all(parts, [&](StorageService& part) { return part.expect_version_change(id, sets_mtime); });
 }
 
 Status StripedStorage::settle_expectation(InodeId id, const Validator& now) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? Status{} : home->settle_expectation(id, now);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  return tell_all(parts, [&](StorageService& part) { return part.settle_expectation(id, now); });
 }
 
 Status StripedStorage::set_version(InodeId id, const Validator& from, const Validator& to) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? Status{} : home->set_version(id, from, to);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  return tell_all(parts, [&](StorageService& part) { return part.set_version(id, from, to); });
 }
 
 Result<bool> StripedStorage::outside_changed(InodeId id, const Validator& now) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? false : home->outside_changed(id, now);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  ASSIGN_OR_RETURN(const auto dropped,
+                   ask_all(parts, [&](StorageService& part) { return part.outside_changed(id, now); }));
+  return std::find(dropped.begin(), dropped.end(), true) != dropped.end();
 }
 
 Result<uint64_t> StripedStorage::drop(InodeId id, uint64_t bytes) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? uint64_t{0} : home->drop(id, bytes);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  ASSIGN_OR_RETURN(const auto freed, ask_all(parts, [&](StorageService& part) { return part.drop(id, bytes); }));
+  uint64_t sum = 0;
+  for (const uint64_t part : freed) sum += part;
+  return sum;
 }
 
 Status StripedStorage::discard(InodeId id) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? Status{} : home->discard(id);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  return tell_all(parts, [id](StorageService& part) { return part.discard(id); });
 }
 
 Status StripedStorage::revert(InodeId id, const Validator& version) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? Status{} : home->revert(id, version);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  return tell_all(parts, [&](StorageService& part) { return part.revert(id, version); });
 }
 
 Result<UniqueFd> StripedStorage::lease(const LeaseRequest& request) {
-  ASSIGN_OR_RETURN(const ServicePtr home, need_home_of(request.id));
-  return home->lease(request);
+  ASSIGN_OR_RETURN(const Parts parts, need_parts_of(request.id));
+  if (!parts.alone()) return fail(ENOTSUP, "inode {}: lies on several targets", request.id);
+  return parts.first().lease(request);
 }
 
 void StripedStorage::end_lease(InodeId id) {
-  if (const Result<ServicePtr> home = home_of(id); home && *home != nullptr) (*home)->end_lease(id);
+  if (const Result<Parts> parts = parts_of(id); parts && parts->alone()) parts->first().end_lease(id);
 }
 
 Result<Settled> StripedStorage::settle(InodeId id) {
-  ASSIGN_OR_RETURN(const ServicePtr home, home_of(id));
-  return home == nullptr ? Settled::kClean : home->settle(id);
+  ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  ASSIGN_OR_RETURN(const auto settled, ask_all(parts, [id](StorageService& part) { return part.settle(id); }));
+  Settled whole = Settled::kClean;
+  for (const Settled part : settled) whole = std::min(whole, part);
+  return whole;
 }
 
 void StripedStorage::look_at_leases() {

@@ -42,7 +42,6 @@ class Call final : public google::protobuf::RpcController {
   friend class Channel;
   // Between begin() and end() of a channel.
   uint32_t method_ = 0;
-  bool may_repeat_ = false;
   uint8_t level_ = 0;
   uint64_t request_ = 0;
   uint64_t epoch_ = 0;  // of the server that it was sent to first

@@ -45,7 +45,6 @@ void Channel::CallMethod(const google::protobuf::MethodDescriptor* method, googl
 void Channel::begin(const google::protobuf::MethodDescriptor* method, Call& call,
                     const google::protobuf::Message& request) {
   call.method_ = method_number(service_, method->index());
-  call.may_repeat_ = method->options().idempotency_level() != google::protobuf::MethodOptions::IDEMPOTENCY_UNKNOWN;
   call.level_ = std::min<uint8_t>(request_level(), kLevels - 1);
   call.request_ = next_request++;
   call.body_ = request.SerializeAsString();

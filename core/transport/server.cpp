@@ -158,10 +158,29 @@ void Server::attend(uint64_t key) {
   const bool was_greeted = client->greeted;
   const bool good = was_greeted ? serve(*client) : greet(key, client);
   if (!good) return remove(key);
-  const int operation = was_greeted ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-  const Status watched =
-      watch(pools_[client->level], client->connection->poll_descriptor(), key, EPOLLIN | EPOLLONESHOT, operation);
-  if (!watched) remove(key);
+  if (!was_greeted && client->peer.role == Role::kClient) {
+    const std::lock_guard lock(mutex_);
+    if (holding_) return held_.push_back(key);
+  }
+  await(key, *client, was_greeted ? EPOLL_CTL_MOD : EPOLL_CTL_ADD);
+}
+
+void Server::await(uint64_t key, const Client& client, int operation) {
+  const int descriptor = client.connection->poll_descriptor();
+  if (!watch(pools_[client.level], descriptor, key, EPOLLIN | EPOLLONESHOT, operation)) remove(key);
+}
+
+void Server::admit_clients() {
+  std::vector<std::pair<uint64_t, ClientPtr>> held;
+  {
+    const std::lock_guard lock(mutex_);
+    holding_ = false;
+    for (const uint64_t key : held_) {
+      if (const auto found = clients_.find(key); found != clients_.end()) held.emplace_back(key, found->second);
+    }
+    held_.clear();
+  }
+  for (const auto& [key, client] : held) await(key, *client, EPOLL_CTL_ADD);
 }
 
 bool Server::greet(uint64_t key, const ClientPtr& client) {

@@ -50,6 +50,11 @@ class Server {
   // Before start(), by who learns only then which cluster it is of.
   void set_cluster(const std::string& cluster) { self_.cluster = cluster; }
 
+  // Before start(): requests of clients wait, those of servers do not, until admit_clients(). For a server whose start
+  // needs others that need it.
+  void hold_clients() { holding_ = true; }
+  void admit_clients();
+
   Status start();
   // Ends all connections, then waits for the requests under way. The addresses are free after that.
   void stop();
@@ -88,6 +93,8 @@ class Server {
   void accept_clients(int listener);
   void attend(uint64_t key);
   bool greet(uint64_t key, const ClientPtr& client);
+  // What comes over it next wakes a thread of its level.
+  void await(uint64_t key, const Client& client, int operation);
   bool serve(Client& client);
   void serve_method(google::protobuf::Service& service, const google::protobuf::MethodDescriptor& method,
                     const Message& message, class Serving& serving);
@@ -110,6 +117,8 @@ class Server {
   std::mutex mutex_;  // what is below
   uint64_t next_key_ = 1;
   size_t ungreeted_ = 0;
+  bool holding_ = false;
+  std::vector<uint64_t> held_;  // greeted clients that nobody listens to yet
   std::unordered_map<uint64_t, ClientPtr> clients_;
   std::unordered_map<uint64_t, SessionUse> sessions_;
 };

@@ -6,6 +6,10 @@ namespace forebay::meta {
 void MetaServer::report_complete(InodeId id) {
   const Result<InodePtr> found = inodes_.get(id);
   if (!found) return;
+  if (is_striped(*found)) {  // one of several parts is
+    const Result<ChunkState> state = storage_.stat_file(id);
+    if (!state || !state->exists || !state->complete) return;
+  }
   {
     const std::lock_guard lock((*found)->mutex);
     if ((*found)->unlinked) return;

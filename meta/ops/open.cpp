@@ -41,23 +41,6 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
   return OpenReply{*layout};
 }
 
-Result<std::shared_ptr<const Layout>> MetaServer::layout_of(const Caller& caller, const InodePtr& inode) {
-  {
-    const std::lock_guard lock(inode->mutex);
-    if (inode->layout != nullptr) return inode->layout;
-  }
-  ASSIGN_OR_RETURN(auto chosen, placement_.place(caller.node));
-  const std::lock_guard lock(inode->mutex);
-  if (inode->layout == nullptr) inode->layout = std::move(chosen);
-  return inode->layout;
-}
-
-Result<std::shared_ptr<const Layout>> MetaServer::find_layout(InodeId id) {
-  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  const std::lock_guard lock(inode->mutex);
-  return inode->layout;
-}
-
 // What every open does: the copy is checked against the outside, and both stay within reach until release().
 Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created) {
   const std::lock_guard open_lock(inode->open_mutex);
@@ -114,6 +97,30 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
   }
   if (first) add_open_file(inode);
   used(inode);
+  return {};
+}
+
+Status MetaServer::reopen(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  const std::lock_guard open_lock(inode->open_mutex);
+  const std::lock_guard change_lock(inode->change_mutex);
+  RETURN_IF_ERROR(refresh(inode));
+  CachingFileRequest request;
+  request.id = id;
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->opens == 0 || inode->layout == nullptr) return fail(ESTALE);
+    request.layout = *inode->layout;
+    request.version = inode->seen;
+    request.blocks = inode->attributes.blocks;
+    request.block_size = inode->attributes.block_size;
+  }
+  ASSIGN_OR_RETURN(request.source, ref_of(inode));
+  ASSIGN_OR_RETURN(const ChunkState state, storage_.caching_file(request));
+  const std::lock_guard lock(inode->mutex);
+  inode->mtime0 = state.mtime0;
+  if (inode->cached && !state.complete) --cached_files_;
+  inode->cached = inode->cached && state.complete;
   return {};
 }
 

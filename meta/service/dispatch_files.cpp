@@ -124,4 +124,23 @@ void MetaDispatch::LastFlushError(Controller*, const wire::InodeRequest* request
   wire::encode(service_.last_flush_error(request->id()), *reply->mutable_error());
 }
 
+void MetaDispatch::Reopen(Controller* controller, const wire::InodeRequest* request, wire::Done*, Closure*) {
+  serving_of(controller).take(service_.reopen(request->id()));
+}
+
+void MetaDispatch::GetLayoutRule(Controller* controller, const wire::InodeRequest* request, wire::LayoutRule* reply,
+                                 Closure*) {
+  const Result<LayoutRule> rule = service_.layout_rule(request->id());
+  if (!rule) return serving_of(controller).fail(rule.error());
+  reply->set_count(rule->count);
+  reply->set_chunk_size_bytes(rule->chunk_size_bytes);
+}
+
+void MetaDispatch::SetLayoutRule(Controller* controller, const wire::SetLayoutRuleRequest* request, wire::Done*,
+                                 Closure*) {
+  std::optional<LayoutRule> rule;
+  if (request->has_rule()) rule = {request->rule().count(), request->rule().chunk_size_bytes()};
+  serving_of(controller).take(service_.set_layout_rule(request->id(), rule));
+}
+
 }  // namespace forebay::meta

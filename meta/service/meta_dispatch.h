@@ -80,6 +80,11 @@ class MetaDispatch final : public wire::Meta {
   void CopyReplaced(Controller* controller, const wire::InodeRequest* request, wire::Done* reply, Closure*) override;
   void Locate(Controller* controller, const wire::InodeRequest* request, wire::LocateReply* reply, Closure*) override;
   void ReportComplete(Controller* controller, const wire::InodeRequest* request, wire::Done* reply, Closure*) override;
+  void GetLayoutRule(Controller* controller, const wire::InodeRequest* request, wire::LayoutRule* reply,
+                     Closure*) override;
+  void SetLayoutRule(Controller* controller, const wire::SetLayoutRuleRequest* request, wire::Done* reply,
+                     Closure*) override;
+  void Reopen(Controller* controller, const wire::InodeRequest* request, wire::Done* reply, Closure*) override;
   void MakeRoom(Controller* controller, const wire::MakeRoomRequest* request, wire::Done* reply, Closure*) override;
 
  private:

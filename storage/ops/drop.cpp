@@ -18,7 +18,7 @@ Result<uint64_t> StorageServer::drop(InodeId id, uint64_t bytes) {
   const std::lock_guard fetch_lock(file->fetch_mutex);
   const std::unique_lock lock(file->mutex);
   if (!file->exists() || file->in_use()) return uint64_t{0};
-  if (file->opens == 0 && file->in_flight.empty() && file->writers_pending == 0 &&
+  if (file->opens == 0 && file->in_flight.empty() && file->writers_pending == 0 && !file->flushing() &&
       (!file->dirty() || fault_armed(Fault::kEvictDirty))) {
     const uint64_t used = file->state().blocks * 512;
     RETURN_IF_ERROR(file->remove(file->version()));

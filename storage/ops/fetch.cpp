@@ -22,11 +22,12 @@ void StorageServer::start_fetch(InodeId id, uint64_t offset) {
   {
     const std::lock_guard lock((*file)->fetch_mutex);
     // The window doubles while reads are sequential and starts small again after a jump.
-    const uint64_t chunk = (*file)->layout.chunk_size_bytes;
-    (*file)->window = (*file)->reads_on(offset)
+    const uint64_t chunk = (*file)->stripe().chunk_bytes;
+    const uint64_t position = (*file)->stripe().local_below(offset);
+    (*file)->window = (*file)->reads_on(position)
                           ? std::min(options_.fetch.readahead_bytes, std::max(2 * chunk, 2 * (*file)->window))
                           : 2 * chunk;
-    (*file)->read_position = offset;
+    (*file)->read_position = position;
   }
   fetcher_.enqueue(*file);
 }
@@ -47,21 +48,21 @@ Status StorageServer::fetch_all(InodeId id, std::chrono::milliseconds limit) {
     }
     if (missing.begin < reached) return fail(ENOSPC, "does not fit beside what must stay in the cache");
     reached = missing.begin;
-    RETURN_IF_ERROR(fetch_chunk(*file, missing.begin / file->layout.chunk_size_bytes));
+    RETURN_IF_ERROR(fetch_chunk(*file, missing.begin / file->stripe().chunk_bytes));
   }
   return fail(EINPROGRESS);
 }
 
 Status StorageServer::fetch_chunk(ChunkFile& file, uint64_t chunk) {
-  const uint64_t begin = chunk * file.layout.chunk_size_bytes;
-  return fetch_part(file, {begin, begin + file.layout.chunk_size_bytes});
+  const uint64_t begin = chunk * file.stripe().chunk_bytes;
+  return fetch_part(file, {begin, begin + file.stripe().chunk_bytes});
 }
 
 // Who begins to read somewhere waits for little, and the rest of the chunk comes behind its back. Who reads on, and who
 // reads a small file, is served best with one round trip for each chunk.
 Extent StorageServer::part_for_reader(ChunkFile& file, const Extent& wanted) {
   constexpr uint64_t kLittle = 128 << 10;
-  const uint64_t chunk_size = file.layout.chunk_size_bytes;
+  const uint64_t chunk_size = file.stripe().chunk_bytes;
   const uint64_t begin = wanted.begin / chunk_size * chunk_size;
   const Extent chunk{begin, begin + chunk_size};
   const std::lock_guard fetch_lock(file.fetch_mutex);
@@ -74,7 +75,7 @@ Extent StorageServer::part_for_reader(ChunkFile& file, const Extent& wanted) {
 }
 
 Status StorageServer::fetch_part(ChunkFile& file, const Extent& part) {
-  const uint64_t chunk = part.begin / file.layout.chunk_size_bytes;
+  const uint64_t chunk = part.begin / file.stripe().chunk_bytes;
   {
     std::unique_lock lock(file.fetch_mutex);
     if (file.in_flight.contains(chunk)) {  // somebody is at it; the caller looks again afterwards
@@ -109,6 +110,7 @@ Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& r
                                    const Validator& version) {
   const uint64_t begin = ranges.front().begin;
   const uint64_t length = ranges.back().end - begin;
+  const uint64_t ahead = file.stripe().file_offset(begin) - begin;  // all of it is of one chunk
   ASSIGN_OR_RETURN(const Reservation reservation, reserve(file.id(), length));
   // Only now: making room may flush other files in this thread, through the same buffer.
   const std::span<char> buffer = thread_buffer(length);
@@ -118,17 +120,18 @@ Status StorageServer::fetch_ranges(ChunkFile& file, const std::vector<Extent>& r
   bool shorter = false;
   for (const Extent& range : ranges) {
     for (uint64_t at = range.begin; at < range.end && !shorter;) {
-      const off_t data =
-          source.sparse ? ::lseek(source.fd.get(), static_cast<off_t>(at), SEEK_DATA) : static_cast<off_t>(at);
+      const off_t data = source.sparse ? ::lseek(source.fd.get(), static_cast<off_t>(at + ahead), SEEK_DATA)
+                                       : static_cast<off_t>(at + ahead);
       const uint64_t data_begin =
-          data >= 0 ? std::min(static_cast<uint64_t>(data), range.end) : (errno == ENXIO ? range.end : at);
+          data >= 0 ? std::min(static_cast<uint64_t>(data) - ahead, range.end) : (errno == ENXIO ? range.end : at);
       if (data_begin > at) pieces.push_back({{at, data_begin}, false});
       if (data_begin == range.end) break;
-      const off_t hole = source.sparse ? ::lseek(source.fd.get(), static_cast<off_t>(data_begin), SEEK_HOLE) : -1;
-      const uint64_t data_end = hole >= 0 ? std::min(static_cast<uint64_t>(hole), range.end) : range.end;
+      const off_t hole =
+          source.sparse ? ::lseek(source.fd.get(), static_cast<off_t>(data_begin + ahead), SEEK_HOLE) : -1;
+      const uint64_t data_end = hole >= 0 ? std::min(static_cast<uint64_t>(hole) - ahead, range.end) : range.end;
       ASSIGN_OR_RETURN(const size_t bytes,
                        block_io(source.fd.get(), buffer.data() + (data_begin - begin), data_end - data_begin,
-                                data_begin, source.block_size, Direction::kRead));
+                                data_begin + ahead, source.block_size, Direction::kRead));
       shorter = bytes < data_end - data_begin;
       std::fill_n(buffer.data() + (data_begin - begin) + bytes, data_end - data_begin - bytes, '\0');
       pieces.push_back({{data_begin, data_end}, true});

@@ -34,11 +34,12 @@ Status punch_outside(int fd, Extent range, uint64_t external_size) {
   return {};
 }
 
-Status set_external_size(int fd, const ChunkFile::FlushPlan& plan, uint64_t external_size) {
-  // First down to where external content still counts, so that an extension after a truncation reads as zeros.
-  if (plan.base < external_size && ::ftruncate(fd, static_cast<off_t>(plan.base)) != 0) return fail_errno();
-  const uint64_t now = std::min(plan.base, external_size);
-  if (plan.size != now && ::ftruncate(fd, static_cast<off_t>(plan.size)) != 0) return fail_errno();
+// `base`: how far external content still counts.
+Status set_external_size(int fd, uint64_t base, uint64_t size, uint64_t external_size) {
+  // First down to there, so that an extension after a truncation reads as zeros.
+  if (base < external_size && ::ftruncate(fd, static_cast<off_t>(base)) != 0) return fail_errno();
+  const uint64_t now = std::min(base, external_size);
+  if (size != now && ::ftruncate(fd, static_cast<off_t>(size)) != 0) return fail_errno();
   return {};
 }
 
@@ -74,6 +75,8 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
     file->flush_plan = file->begin_flush();
     file->flush_plan.external_size = before.version.size;
     file->flush_fd = std::move(fd);
+    reply.size = file->stripe().file_end(file->flush_plan.size);
+    reply.base = file->stripe().file_end(file->flush_plan.base);
   }
   {
     Shard& shard = shard_of(request.id);
@@ -82,6 +85,12 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
   }
 
   return reply;
+}
+
+Status StorageServer::flush_resize(InodeId id, uint64_t base, uint64_t size) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
+  return set_external_size(file->flush_fd.get(), base, size, file->flush_plan.external_size);
 }
 
 Status StorageServer::flush_move(InodeId id) {
@@ -129,7 +138,8 @@ Result<std::vector<Extent>> StorageServer::find_changed(ChunkFile& file, const C
 Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan) {
   const int fd = file.flush_fd.get();
   if (plan.shared) RETURN_IF_ERROR(wait_for_writers(file));
-  RETURN_IF_ERROR(set_external_size(fd, plan, plan.external_size));
+  const Stripe& stripe = file.stripe();
+  if (stripe.alone()) RETURN_IF_ERROR(set_external_size(fd, plan.base, plan.size, plan.external_size));
   if (fault_armed(Fault::kSkipFlush)) return {};
   std::vector<Extent> extents = plan.extents;
   if (plan.compare) {
@@ -137,11 +147,12 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
   }
   // Worth it where a later lease may need them.
   constexpr uint64_t kLargeBytes = 64 << 20;
-  const bool keep_sums = plan.compare || plan.shared || plan.size > kLargeBytes;
+  const bool keep_sums = stripe.alone() && (plan.compare || plan.shared || plan.size > kLargeBytes);
   const std::span<char> buffer = thread_buffer(kBlockBytes);
   for (const Extent& extent : extents) {
     for (uint64_t at = extent.begin; at < extent.end;) {
-      uint64_t data = at, end = std::min(extent.end, at + kBlockBytes);
+      uint64_t data = at, end = std::min({extent.end, at + kBlockBytes, at + stripe.run(at)});
+      const uint64_t ahead = stripe.file_offset(at) - at;
       size_t bytes = 0;
       {
         const std::shared_lock lock(file.mutex);
@@ -155,9 +166,9 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
           ASSIGN_OR_RETURN(bytes, pread_full(file.fd(), buffer.data(), end - data, data));
         }
       }
-      RETURN_IF_ERROR(punch_outside(fd, {at, data}, plan.base));
+      RETURN_IF_ERROR(punch_outside(fd, {at + ahead, data + ahead}, stripe.alone() ? plan.base : kNoEnd));
       flush_limit_.take(bytes);
-      RETURN_IF_ERROR(pwrite_full(fd, buffer.data(), bytes, data));
+      RETURN_IF_ERROR(pwrite_full(fd, buffer.data(), bytes, data + ahead));
       flushed_bytes_ += bytes;
       {
         const std::unique_lock lock(file.mutex);
@@ -172,7 +183,20 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
   return {};
 }
 
-Result<FlushCommitReply> StorageServer::flush_commit(InodeId id) {
+// The external file gets the application's mtime, the chunk file's if no other is given. Returns its version after
+// that.
+Result<Validator> StorageServer::finish_outside(ChunkFile& file, const std::optional<FileTime>& mtime) {
+  const int fd = file.flush_fd.get();
+  struct stat ours;
+  if (::fstat(file.fd(), &ours) != 0) return fail_errno("chunk file of inode {}", file.id());
+  const timespec times[2] = {{0, UTIME_OMIT}, mtime ? mtime->to_timespec() : ours.st_mtim};
+  if (::futimens(fd, times) != 0) return fail_errno();
+  ASSIGN_OR_RETURN(const consistency::Probe after, external_.probe_fd(fd, consistency::Freshness::kServer));
+  return after.version;
+}
+
+Result<FlushCommitReply> StorageServer::flush_commit(const FlushCommitRequest& request) {
+  const InodeId id = request.id;
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   FlushCommitReply reply;
   bool report = false;
@@ -180,14 +204,12 @@ Result<FlushCommitReply> StorageServer::flush_commit(InodeId id) {
     const std::unique_lock lock(file->mutex);
     if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
     RETURN_IF_ERROR(file->notice());
-    const int fd = file->flush_fd.get();
-    struct stat ours;
-    if (::fstat(file->fd(), &ours) != 0) return fail_errno("chunk file of inode {}", id);
-    const timespec times[2] = {{0, UTIME_OMIT}, ours.st_mtim};
-    if (::futimens(fd, times) != 0) return fail_errno();
-    ASSIGN_OR_RETURN(const consistency::Probe after, external_.probe_fd(fd, consistency::Freshness::kServer));
-    RETURN_IF_ERROR(file->commit_flush(after.version));
-    reply.version = after.version;
+    if (request.version) {
+      reply.version = *request.version;
+    } else {
+      ASSIGN_OR_RETURN(reply.version, finish_outside(*file, request.mtime));
+    }
+    RETURN_IF_ERROR(file->commit_flush(reply.version));
     reply.ctime = file->changed_at;
     reply.clean = !file->dirty() && file->writers_pending == 0;
     reply.leased = file->may_be_written();
@@ -227,42 +249,49 @@ void StorageServer::end_flush(ChunkFile& file) {
 }
 
 // What is here of a file whose external file is gone; the rest went with that and is left as holes.
-Status StorageServer::copy_present(InodeId id, int external_fd) {
-  ASSIGN_OR_RETURN(const FilePtr file, get(id));
-  see(*file);
+Status StorageServer::copy_present(ChunkFile& file, int external_fd) {
+  see(file);
   const std::span<char> buffer = thread_buffer(kBlockBytes);
-  const std::shared_lock lock(file->mutex);
+  const std::shared_lock lock(file.mutex);
+  const Stripe& stripe = file.stripe();
   uint64_t lost = 0;
-  for (uint64_t at = 0; at < file->size();) {
+  for (uint64_t at = 0; at < file.size();) {
     Extent gap;
-    const bool any = file->next_missing(at, &gap);
-    const uint64_t end = std::min(any ? gap.begin : file->size(), at + kBlockBytes);
-    ASSIGN_OR_RETURN(const size_t bytes, pread_full(file->fd(), buffer.data(), end - at, at));
-    RETURN_IF_ERROR(pwrite_full(external_fd, buffer.data(), bytes, at));
+    const bool any = file.next_missing(at, &gap);
+    const uint64_t end = std::min({any ? gap.begin : file.size(), at + kBlockBytes, at + stripe.run(at)});
+    ASSIGN_OR_RETURN(const size_t bytes, pread_full(file.fd(), buffer.data(), end - at, at));
+    RETURN_IF_ERROR(pwrite_full(external_fd, buffer.data(), bytes, stripe.file_offset(at)));
     at = end;
     if (!any || at < gap.begin) continue;
     lost += gap.size();
     at = gap.end;
   }
-  log(Module::kStorage).warn("inode {}: {} bytes were only outside, and went with the external file", id, lost);
-  if (::ftruncate(external_fd, static_cast<off_t>(file->size())) != 0 || ::fdatasync(external_fd) != 0) {
-    return fail_errno();
-  }
+  log(Module::kStorage).warn("inode {}: {} bytes were only outside, and went with the external file", file.id(), lost);
   return {};
 }
 
-Status StorageServer::copy_out(InodeId id, const ExternalRef& to) {
-  ASSIGN_OR_RETURN(const UniqueFd external, external_.open_ref(to, O_WRONLY));
+Status StorageServer::copy_all(ChunkFile& file, int external_fd) {
+  const Stripe& stripe = file.stripe();
   std::vector<char> block(kBlockBytes);  // not the thread's buffer: read() may fetch through that one
   for (uint64_t at = 0;;) {
-    const Result<size_t> bytes = read(id, at, block);
-    if (!bytes && (bytes.error().code == ESTALE || bytes.error().code == ENOENT))
-      return copy_present(id, external.get());
-    RETURN_IF_ERROR(bytes);
-    if (*bytes == 0) break;
-    RETURN_IF_ERROR(pwrite_full(external.get(), block.data(), *bytes, at));
-    at += *bytes;
+    const std::span<char> piece(block.data(), std::min<uint64_t>(block.size(), stripe.run(at)));
+    ASSIGN_OR_RETURN(const size_t bytes, read(file.id(), stripe.file_offset(at), piece));
+    if (bytes == 0) return {};
+    RETURN_IF_ERROR(pwrite_full(external_fd, block.data(), bytes, stripe.file_offset(at)));
+    at += bytes;
   }
+}
+
+Status StorageServer::copy_out(InodeId id, const ExternalRef& to, uint64_t size) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  ASSIGN_OR_RETURN(const UniqueFd external, external_.open_ref(to, O_WRONLY));
+  // Before the bytes: other targets bring theirs at the same time.
+  if (::ftruncate(external.get(), static_cast<off_t>(size)) != 0) return fail_errno();
+  Status copied = copy_all(*file, external.get());
+  if (!copied && (copied.error().code == ESTALE || copied.error().code == ENOENT)) {
+    copied = copy_present(*file, external.get());
+  }
+  RETURN_IF_ERROR(copied);
   if (::fdatasync(external.get()) != 0) return fail_errno();
   return {};
 }

@@ -13,6 +13,7 @@ namespace forebay::storage {
 Result<UniqueFd> StorageServer::lease(const LeaseRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
   if (!no_leases_.empty()) return fail(ENOTSUP, "{}", no_leases_);
+  if (!file->stripe().alone()) return fail(ENOTSUP, "inode {}: lies on several targets", request.id);
   see(*file);
   if (request.writes) RETURN_IF_ERROR(prepare_writes(*file, request));
   UniqueFd fd;

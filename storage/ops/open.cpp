@@ -21,14 +21,22 @@ void log_difference(InodeId id, const Validator& ours, const Validator& theirs) 
 
 }  // namespace
 
+// Which part of a file with that layout this target has.
+Result<Stripe> StorageServer::stripe_in(const Layout& layout) const {
+  const auto found = std::find(layout.targets.begin(), layout.targets.end(), options_.target);
+  if (found == layout.targets.end()) return fail(EINVAL, "target {}: is not in the layout", options_.target);
+  return Stripe::of(layout, static_cast<size_t>(found - layout.targets.begin()));
+}
+
 Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request) {
+  ASSIGN_OR_RETURN(const Stripe stripe, stripe_in(request.layout));
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id, request.created));
   see(*file);
   bool needs_source = false, was_reset = false;
   ChunkState state;
   {
     const std::unique_lock lock(file->mutex);
-    file->layout = request.layout;
+    RETURN_IF_ERROR(file->set_stripe(stripe));
     file->identity = request.source.identity;
     const bool same = file->version() == request.version || fault_armed(Fault::kSkipValidation);
     const bool ours = file->explains(request.version);  // the change is our own, cut short by a crash

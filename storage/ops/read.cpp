@@ -33,8 +33,25 @@ class WaitingRead {
 
 }  // namespace
 
-Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> buffer) {
+// Without a chunk file a file is what caching_file() said of it. Read without that it would seem to be empty.
+Status StorageServer::must_be_known(ChunkFile& file) {
+  if (file.opens > 0) return {};
+  const std::shared_lock lock(file.mutex);
+  return file.exists() ? Status{} : fail(EBADFD, "inode {}: is not open here any more", file.id());
+}
+
+Result<uint64_t> StorageServer::local_offset(const ChunkFile& file, uint64_t offset, size_t bytes) {
+  if (!file.stripe().holds(offset, bytes)) {
+    return fail(EINVAL, "inode {}: {} bytes at {} are not of one chunk of part {}", file.id(), bytes, offset,
+                file.stripe().index);
+  }
+  return file.stripe().local_below(offset);
+}
+
+Result<size_t> StorageServer::read(InodeId id, uint64_t file_offset, std::span<char> buffer) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  RETURN_IF_ERROR(must_be_known(*file));
+  ASSIGN_OR_RETURN(const uint64_t offset, local_offset(*file, file_offset, buffer.size()));
   see(*file);
   bool missed = false;
   std::optional<WaitingRead> waiting;
@@ -60,7 +77,7 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> 
     if (!waiting) waiting.emplace(*file);
     const Status fetched = fetch_part(*file, part_for_reader(*file, wanted));
     // Only now, so that what is waited for does not share the way with what is not.
-    if (!missed) start_fetch(id, offset + buffer.size());
+    if (!missed) start_fetch(id, file_offset + buffer.size());
     missed = true;
     if (!fetched && (fetched.error().code == ENOSPC || fetched.error().code == EAGAIN)) break;
     RETURN_IF_ERROR(fetched);
@@ -69,18 +86,20 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t offset, std::span<char> 
   return read_through(*file, offset, buffer);
 }
 
-bool StorageServer::read_in_place(InodeId id, uint64_t offset, size_t bytes,
-                                  const std::function<void(int fd, size_t bytes)>& take) {
+bool StorageServer::read_in_place(InodeId id, uint64_t file_offset, size_t bytes, const TakeInPlace& take) {
   const Result<FilePtr> found = get(id);
   if (!found) return false;
   ChunkFile& file = **found;
+  const Result<uint64_t> local = local_offset(file, file_offset, bytes);
+  if (!local) return false;
+  const uint64_t offset = *local;
   see(file);
   const std::shared_lock lock(file.mutex);
   if (!file.exists() || offset >= file.size()) return false;
   const uint64_t end = std::min(offset + bytes, file.size());
   if (!file.missing(offset, end).empty()) return false;
   ++hits_;
-  take(file.fd(), end - offset);
+  take(file.fd(), offset, end - offset);
   return true;
 }
 
@@ -102,9 +121,10 @@ Result<size_t> StorageServer::read_through(ChunkFile& file, uint64_t offset, std
   if (file.exists()) {
     ASSIGN_OR_RETURN([[maybe_unused]] const size_t here, pread_full(file.fd(), buffer.data(), end - offset, offset));
   }
+  const uint64_t ahead = file.stripe().file_offset(offset) - offset;  // all of it is of one chunk
   for (const Extent& gap : file.missing(offset, end)) {
     char* into = buffer.data() + (gap.begin - offset);
-    ASSIGN_OR_RETURN(const size_t bytes, pread_full(source->fd.get(), into, gap.size(), gap.begin));
+    ASSIGN_OR_RETURN(const size_t bytes, pread_full(source->fd.get(), into, gap.size(), gap.begin + ahead));
     std::fill_n(into + bytes, gap.size() - bytes, '\0');
   }
   return static_cast<size_t>(end - offset);

@@ -10,6 +10,7 @@
 namespace forebay::storage {
 
 Status StorageServer::change(const FilePtr& file, uint64_t bytes, const std::function<Status(ChunkFile&)>& change) {
+  RETURN_IF_ERROR(must_be_known(*file));
   // The cache disk may be fuller than the account thinks (others use it too): then evict, and try again.
   constexpr int kMostRounds = 100;
   for (int round = 0;; ++round) {
@@ -46,10 +47,16 @@ Status StorageServer::change(const FilePtr& file, uint64_t bytes, const std::fun
 Status StorageServer::write(InodeId id, uint64_t offset, std::span<const char> data) {
   if (data.empty()) return {};
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const bool at_end = offset == kAtEnd;
+  if (at_end && !file->stripe().alone()) return fail(EINVAL, "inode {}: a part does not know where the file ends", id);
+  uint64_t local = 0;
+  if (!at_end) {
+    ASSIGN_OR_RETURN(local, local_offset(*file, offset, data.size()));
+  }
   // One log page and partly filled blocks at both ends.
   constexpr uint64_t kOverheadBytes = 3 * 4096;
   const Status written = change(file, data.size() + kOverheadBytes, [&](ChunkFile& chunks) -> Status {
-    const uint64_t begin = offset == kAtEnd ? chunks.size() : offset;
+    const uint64_t begin = at_end ? chunks.size() : local;
     const Extent range{begin, begin + data.size()};
     RETURN_IF_ERROR(chunks.before_change(range));
     RETURN_IF_ERROR(pwrite_full(chunks.fd(), data.data(), data.size(), begin));
@@ -57,6 +64,14 @@ Status StorageServer::write(InodeId id, uint64_t offset, std::span<const char> d
   });
   RETURN_IF_ERROR(written);
   return pace(id);
+}
+
+Result<uint64_t> StorageServer::reserve_end(InodeId id, uint64_t size, uint64_t bytes) {
+  ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::unique_lock lock(file->mutex);
+  const uint64_t end = std::max(file->reserved_end, size);
+  file->reserved_end = end + bytes;
+  return end;
 }
 
 // In a cluster the client does not know when it is too much.
@@ -69,14 +84,19 @@ Status StorageServer::pace(InodeId id) {
 Status StorageServer::truncate(InodeId id, uint64_t size) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   constexpr uint64_t kOverheadBytes = 2 * 4096;
-  return change(file, kOverheadBytes, [&](ChunkFile& chunks) { return chunks.set_size(size); });
+  return change(file, kOverheadBytes, [&](ChunkFile& chunks) {
+    chunks.reserved_end = 0;
+    return chunks.set_size(chunks.stripe().local_below(size));
+  });
 }
 
-Status StorageServer::allocate(InodeId id, int mode, uint64_t offset, uint64_t length) {
+Status StorageServer::allocate(InodeId id, int mode, uint64_t file_offset, uint64_t file_length) {
   const int kind = mode & ~FALLOC_FL_KEEP_SIZE;
   const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
   if (kind != 0 && kind != FALLOC_FL_PUNCH_HOLE && kind != FALLOC_FL_ZERO_RANGE) return fail(EOPNOTSUPP);
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const uint64_t offset = file->stripe().local_below(file_offset);
+  const uint64_t length = file->stripe().local_below(file_offset + file_length) - offset;
 
   // Space that is only promised is not taken from other files' copies: a promise larger than a part of the cache
   // extends the file and allocates nothing.
@@ -87,7 +107,8 @@ Status StorageServer::allocate(InodeId id, int mode, uint64_t offset, uint64_t l
     const uint64_t old_size = chunks.size();
     const uint64_t end = keep_size ? std::min(offset + length, old_size) : offset + length;
     if (kind == 0) {
-      if (fits && ::fallocate(chunks.fd(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0 &&
+      if (fits && length > 0 &&
+          ::fallocate(chunks.fd(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0 &&
           errno != EOPNOTSUPP) {
         return fail_errno("chunk file of inode {}", id);
       }

@@ -34,11 +34,11 @@ void StorageDispatch::Read(Controller* controller, const wire::ReadRequest* requ
   StorageService* const service = target(serving, request->target());
   if (service == nullptr) return;
   const size_t wanted = std::min<size_t>(request->bytes(), serving.room());
-  const auto send_from = [&](int file, size_t bytes) {
+  const auto send_from = [&](int file, uint64_t offset, size_t bytes) {
     reply->set_bytes(bytes);
     transport::Bulk bulk;
     bulk.file = file;
-    bulk.file_offset = request->offset();
+    bulk.file_offset = offset;
     bulk.file_bytes = bytes;
     serving.set_bulk(bulk);
     serving.reply(*reply);
@@ -62,6 +62,16 @@ void StorageDispatch::Write(Controller* controller, const wire::WriteRequest* re
   const Result<std::span<const char>> data = serving.take_bulk();
   if (!data) return serving.fail(data.error());
   serving.take(service->write(request->id(), request->offset(), *data));
+}
+
+void StorageDispatch::ReserveEnd(Controller* controller, const wire::ReserveEndRequest* request,
+                                 wire::ReserveEndReply* reply, Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  StorageService* const service = target(serving, request->target());
+  if (service == nullptr || !within_a_file(serving, request->size(), request->bytes())) return;
+  const Result<uint64_t> offset = service->reserve_end(request->id(), request->size(), request->bytes());
+  if (!offset) return serving.fail(offset.error());
+  reply->set_offset(*offset);
 }
 
 void StorageDispatch::Allocate(Controller* controller, const wire::AllocateRequest* request, wire::Done*, Closure*) {

@@ -49,10 +49,14 @@ void StorageDispatch::FlushBegin(Controller* controller, const wire::FlushBeginR
                                  wire::FlushBeginReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target_for_meta(serving, request->target(), "flush_begin");
-  if (service == nullptr) return;
-  const Result<FlushBeginReply> begun = service->flush_begin(wire::decode(*request));
-  if (!begun) return serving.fail(begun.error());
-  reply->set_conflict(begun->conflict);
+  if (service != nullptr) reply_with(serving, service->flush_begin(wire::decode(*request)), *reply);
+}
+
+void StorageDispatch::FlushResize(Controller* controller, const wire::FlushResizeRequest* request, wire::Done*,
+                                  Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  StorageService* const service = target_for_meta(serving, request->target(), "flush_resize");
+  if (service != nullptr) serving.take(service->flush_resize(request->id(), request->base(), request->size()));
 }
 
 void StorageDispatch::FlushMove(Controller* controller, const wire::FileRequest* request, wire::Done*, Closure*) {
@@ -61,11 +65,11 @@ void StorageDispatch::FlushMove(Controller* controller, const wire::FileRequest*
   if (service != nullptr) serving.take(service->flush_move(request->id()));
 }
 
-void StorageDispatch::FlushCommit(Controller* controller, const wire::FileRequest* request,
+void StorageDispatch::FlushCommit(Controller* controller, const wire::FlushCommitRequest* request,
                                   wire::FlushCommitReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target_for_meta(serving, request->target(), "flush_commit");
-  if (service != nullptr) reply_with(serving, service->flush_commit(request->id()), *reply);
+  if (service != nullptr) reply_with(serving, service->flush_commit(wire::decode(*request)), *reply);
 }
 
 void StorageDispatch::FlushAbort(Controller* controller, const wire::FileRequest* request, wire::Done*, Closure*) {
@@ -76,7 +80,7 @@ void StorageDispatch::FlushAbort(Controller* controller, const wire::FileRequest
 void StorageDispatch::CopyOut(Controller* controller, const wire::CopyOutRequest* request, wire::Done*, Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target_for_meta(serving, request->target(), "copy_out");
-  if (service != nullptr) serving.take(service->copy_out(request->id(), wire::decode(request->to())));
+  if (service != nullptr) serving.take(service->copy_out(request->id(), wire::decode(request->to()), request->size()));
 }
 
 void StorageDispatch::ExpectVersionChange(Controller* controller, const wire::ExpectVersionChangeRequest* request,

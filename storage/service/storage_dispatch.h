@@ -29,6 +29,8 @@ class StorageDispatch final : public wire::Storage {
   void StatFile(Controller* controller, const wire::FileRequest* request, wire::ChunkState* reply, Closure*) override;
   void Read(Controller* controller, const wire::ReadRequest* request, wire::ReadReply* reply, Closure*) override;
   void Write(Controller* controller, const wire::WriteRequest* request, wire::Done* reply, Closure*) override;
+  void ReserveEnd(Controller* controller, const wire::ReserveEndRequest* request, wire::ReserveEndReply* reply,
+                  Closure*) override;
   void Truncate(Controller* controller, const wire::TruncateRequest* request, wire::Done* reply, Closure*) override;
   void Allocate(Controller* controller, const wire::AllocateRequest* request, wire::Done* reply, Closure*) override;
   void Seek(Controller* controller, const wire::SeekRequest* request, wire::SeekReply* reply, Closure*) override;
@@ -39,7 +41,9 @@ class StorageDispatch final : public wire::Storage {
   void FlushBegin(Controller* controller, const wire::FlushBeginRequest* request, wire::FlushBeginReply* reply,
                   Closure*) override;
   void FlushMove(Controller* controller, const wire::FileRequest* request, wire::Done* reply, Closure*) override;
-  void FlushCommit(Controller* controller, const wire::FileRequest* request, wire::FlushCommitReply* reply,
+  void FlushResize(Controller* controller, const wire::FlushResizeRequest* request, wire::Done* reply,
+                   Closure*) override;
+  void FlushCommit(Controller* controller, const wire::FlushCommitRequest* request, wire::FlushCommitReply* reply,
                    Closure*) override;
   void FlushAbort(Controller* controller, const wire::FileRequest* request, wire::Done* reply, Closure*) override;
   void CopyOut(Controller* controller, const wire::CopyOutRequest* request, wire::Done* reply, Closure*) override;

@@ -1,10 +1,12 @@
-// The inner loops, one by one: extent sets, the LRU list, the extent log, block sums, and the database.
+// The inner loops, one by one: layouts, messages, extent sets, the LRU list, the extent log, block sums, the database.
 #include <benchmark/benchmark.h>
 
 #include <filesystem>
 #include <random>
 
 #include "core/io.h"
+#include "core/layout.h"
+#include "core/protocol/wire/convert.h"
 #include "evictor/lru.h"
 #include "meta/store.h"
 #include "storage/block_sums.h"
@@ -112,6 +114,36 @@ void store_find_by_identity(benchmark::State& state) {
   }
 }
 BENCHMARK(store_find_by_identity);
+
+// Where the pieces of a request of 1 MiB are.
+void layout_pieces(benchmark::State& state) {
+  const Layout layout{128 << 10, {1, 2, 3, 4, 5, 6, 7, 8}};
+  std::mt19937_64 random(1);
+  for (auto _ : state) {
+    uint64_t at = random() % (uint64_t{1} << 40);
+    for (const uint64_t end = at + (1 << 20); at < end;) {
+      const Piece piece = first_piece(layout, at, end - at);
+      benchmark::DoNotOptimize(Stripe::of(layout, piece.part).local_below(piece.offset));
+      at += piece.bytes;
+    }
+  }
+}
+BENCHMARK(layout_pieces);
+
+void message_encode_and_decode(benchmark::State& state) {
+  ChunkState chunks;
+  chunks.size = chunks.present_bytes = 1 << 30;
+  chunks.mtime = chunks.ctime = chunks.mtime0.mtime = chunks.mtime0.ctime = {1'700'000'000, 123'456'789};
+  chunks.exists = chunks.complete = true;
+  for (auto _ : state) {
+    wire::ChunkState message, received;
+    wire::encode(chunks, message);
+    const std::string bytes = message.SerializeAsString();
+    benchmark::DoNotOptimize(received.ParseFromString(bytes));
+    benchmark::DoNotOptimize(wire::decode(received).size);
+  }
+}
+BENCHMARK(message_encode_and_decode);
 
 }  // namespace
 }  // namespace forebay

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/layout.h"
+
 namespace forebay::wire {
 namespace {
 
@@ -116,7 +118,8 @@ void encode(const forebay::Layout& from, Layout& to) {
 }
 
 Result<forebay::Layout> decode(const Layout& from) {
-  if (from.chunk_size_bytes() == 0 || from.targets().empty()) {
+  if (from.chunk_size_bytes() == 0 || from.chunk_size_bytes() > kLargestChunkBytes || from.targets().empty() ||
+      from.targets_size() > static_cast<int>(kMostStripes)) {
     return fail(EPROTO, "a layout of {} targets with chunks of {} bytes", from.targets_size(), from.chunk_size_bytes());
   }
   return forebay::Layout{from.chunk_size_bytes(), {from.targets().begin(), from.targets().end()}};

@@ -79,6 +79,28 @@ forebay::FlushBeginRequest decode(const FlushBeginRequest& from) {
   return {from.id(), decode(from.source()), from.overwrite()};
 }
 
+void encode(const forebay::FlushBeginReply& from, FlushBeginReply& to) {
+  to.set_conflict(from.conflict);
+  to.set_size(from.size);
+  to.set_base(from.base);
+}
+
+forebay::FlushBeginReply decode(const FlushBeginReply& from) { return {from.conflict(), from.size(), from.base()}; }
+
+void encode(const forebay::FlushCommitRequest& from, FlushCommitRequest& to) {
+  to.set_id(from.id);
+  if (from.mtime) encode(*from.mtime, *to.mutable_mtime());
+  if (from.version) encode(*from.version, *to.mutable_version());
+}
+
+forebay::FlushCommitRequest decode(const FlushCommitRequest& from) {
+  forebay::FlushCommitRequest to;
+  to.id = from.id();
+  if (from.has_mtime()) to.mtime = decode(from.mtime());
+  if (from.has_version()) to.version = decode(from.version());
+  return to;
+}
+
 void encode(const forebay::FlushCommitReply& from, FlushCommitReply& to) {
   encode(from.version, *to.mutable_version());
   encode(from.ctime, *to.mutable_ctime());

@@ -149,8 +149,6 @@ TEST(SetConfigKey, SaysWhatIsWrongWithAValue) {
 TEST(SetConfigKey, TellsWhatThisVersionDoesNotDo) {
   EXPECT_EQ(error_of("flush.mode", "atomic", ENOTSUP),
             "flush.mode = \"atomic\" is not available in this version; use \"in-place\"");
-  EXPECT_THAT(error_of("stripe.count", "4", ENOTSUP), HasSubstr("\"auto\" or 1"));
-  EXPECT_THAT(error_of("stripe.threshold", "1GiB", ENOTSUP), HasSubstr("\"unlimited\""));
   EXPECT_THAT(error_of("external.timeout", "30s", ENOTSUP), HasSubstr("\"none\""));
 }
 
@@ -159,12 +157,16 @@ TEST(SetConfigKey, TellsNonsenseFromWhatIsNotDoneYet) {
   error_of("flush.bandwidth", "fast");
   error_of("stripe.count", "0");
   error_of("stripe.count", "some");
+  error_of("stripe.count", "1000");
   error_of("stripe.threshold", "large");
   error_of("external.timeout", "soon");
   error_of("fuse.passthrough", "perhaps");
   error_of("fuse.io_uring", "read");
   Config config;
-  EXPECT_TRUE(set_config_key(config, "stripe.count", "1"));
+  EXPECT_TRUE(set_config_key(config, "stripe.count", "8"));
+  EXPECT_EQ(config.stripe.count, 8u);
+  EXPECT_TRUE(set_config_key(config, "stripe.threshold", "unlimited"));
+  EXPECT_EQ(config.stripe.threshold_bytes, UINT64_MAX);
   EXPECT_TRUE(set_config_key(config, "fuse.passthrough", "off"));
   EXPECT_TRUE(set_config_key(config, "fuse.io_uring", "on"));
 }

@@ -57,6 +57,7 @@ class MetaHarness {
     storage_ = std::make_unique<storage::StorageServer>(options, *tree_);
     ASSERT_TRUE(storage_->open());
     meta_ = std::make_unique<MetaServer>(config_, Store::open(cache_ + "/meta.db").value(), *tree_, *storage_);
+    ASSERT_TRUE(meta_->open_tree());
     storage_->start(*meta_);
     const Status started = meta_->start();
     ASSERT_TRUE(started) << started.error().message();

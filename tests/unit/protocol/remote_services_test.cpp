@@ -293,13 +293,13 @@ TEST_P(RemoteServicesTest, SeveralRequestsAreUnderWayAtATime) {
   const InodeId first = create("first", ""), second = create("second", "");
   const std::string one(1000, '1'), two(2000, '2');
   auto writes = std::pair(storage().begin_write(first, 0, one), storage().begin_write(second, 0, two));
-  EXPECT_TRUE(storage().end_write(std::move(writes.first)));
-  EXPECT_TRUE(storage().end_write(std::move(writes.second)));
+  EXPECT_TRUE(writes.first());
+  EXPECT_TRUE(writes.second());
   std::string from_first(5000, '?'), from_second(5000, '?');
   auto reads = std::pair(storage().begin_read(first, 0, from_first), storage().begin_read(second, 0, from_second));
   // In the other order.
-  EXPECT_EQ(storage().end_read(std::move(reads.second)).value_or(0), two.size());
-  EXPECT_EQ(storage().end_read(std::move(reads.first)).value_or(0), one.size());
+  EXPECT_EQ(reads.second().value_or(0), two.size());
+  EXPECT_EQ(reads.first().value_or(0), one.size());
   EXPECT_EQ(from_first.substr(0, one.size()), one);
   EXPECT_EQ(from_second.substr(0, two.size()), two);
 }
@@ -405,9 +405,10 @@ TEST_P(RemoteServicesTest, OthersAreRefusedWhatIsNotTheirs) {
   expect_refused(status_of(storage().caching_file({.id = id})));
   expect_refused(storage().truncate(id, 0));
   expect_refused(status_of(storage().flush_begin({.id = id})));
+  expect_refused(storage().flush_resize(id, 0, 0));
   expect_refused(storage().flush_move(id));
-  expect_refused(status_of(storage().flush_commit(id)));
-  expect_refused(storage().copy_out(id, {}));
+  expect_refused(status_of(storage().flush_commit({id, {}, {}})));
+  expect_refused(storage().copy_out(id, {}, 0));
   expect_refused(storage().set_version(id, {}, {}));
   expect_refused(status_of(storage().outside_changed(id, {})));
   expect_refused(status_of(storage().drop(id, 1)));

@@ -135,7 +135,7 @@ TEST_F(ExtentLogTest, ZerosAreNoRecords) {
 }
 
 TEST_F(ExtentLogTest, AnUnknownRecordTypeIsAnErrorThatNamesTheLog) {
-  for (const uint32_t type : {0u, 16u, 4711u}) {
+  for (const uint32_t type : {0u, 17u, 4711u}) {
     std::filesystem::remove(path_);
     {
       ExtentLog log;

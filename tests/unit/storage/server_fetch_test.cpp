@@ -298,6 +298,7 @@ TEST_F(ServerFetchTest, AFileThatNeverRestsIsReadAllTheSame) {
   close();
   unsigned version = 1;
   // Some other file makes the target's sum larger than the mark.
+  ASSERT_TRUE(server().caching_file({.id = 43}));
   ASSERT_TRUE(server().write(43, 0, std::string("x")));
   stop_at_each_fetch([&] { put_outside(random_text(kChunk, ++version)); });
   open();

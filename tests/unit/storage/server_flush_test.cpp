@@ -190,7 +190,7 @@ TEST_F(ServerFlushTest, AFlushOfAFileThatIsElsewhereByNowAsksWhere) {
   const Result<FlushBeginReply> begun = server().flush_begin({kFile, old, true});  // the rename changed its ctime
   ASSERT_TRUE(begun) << begun.error().message();
   EXPECT_TRUE(server().flush_move(kFile));
-  EXPECT_TRUE(server().flush_commit(kFile));
+  EXPECT_TRUE(server().flush_commit({kFile, {}, {}}));
   EXPECT_EQ(test::read_file(moved_path), "ours456789");
 }
 
@@ -201,7 +201,7 @@ TEST_F(ServerFlushTest, AWriteDuringAFlushLeavesItDirty) {
   ASSERT_TRUE(begin_flush());
   ASSERT_TRUE(server().flush_move(kFile));
   write(2, "bbbb");
-  const Result<FlushCommitReply> done = server().flush_commit(kFile);
+  const Result<FlushCommitReply> done = server().flush_commit({kFile, {}, {}});
   ASSERT_TRUE(done);
   EXPECT_FALSE(done->clean);
   EXPECT_EQ(outside(), "aaaa456789");
@@ -302,9 +302,9 @@ TEST_F(ServerFlushTest, CopyOutIsTheFileAsApplicationsSeeIt) {
   expected.replace(kChunk, 4, "ours");
   const std::string copy = dir() / "copy";
   const auto fd = std::make_shared<UniqueFd>(::open(copy.c_str(), O_WRONLY | O_CREAT, 0600));
-  ASSERT_TRUE(server().copy_out(kFile, {{}, {}, fd}));
+  ASSERT_TRUE(server().copy_out(kFile, {{}, {}, fd}, server().stat_file(kFile)->size));
   EXPECT_TRUE(same_text(test::read_file(copy), expected));
-  EXPECT_FALSE(server().copy_out(kFile, {{}, {}, std::make_shared<UniqueFd>(-1)}));
+  EXPECT_FALSE(server().copy_out(kFile, {{}, {}, std::make_shared<UniqueFd>(-1)}, 0));
 }
 
 TEST_F(ServerFlushTest, DropNeverTakesDirtyData) {
@@ -364,7 +364,7 @@ TEST_F(ServerFlushTest, ADiscardDuringAFlushEndsIt) {
   write(0, "ours");
   ASSERT_TRUE(begin_flush());
   ASSERT_TRUE(server().discard(kFile));
-  EXPECT_EQ(server().flush_commit(kFile).error().code, ECANCELED);
+  EXPECT_EQ(server().flush_commit({kFile, {}, {}}).error().code, ECANCELED);
   server().flush_abort(kFile);
   EXPECT_FALSE(state().exists);
 }
@@ -380,6 +380,21 @@ TEST_F(ServerFlushTest, AFullCacheThatCannotMakeRoomRefusesTheWrite) {
   EXPECT_EQ(server().write(kFile, 0, std::string(128 << 10, 'x')).error().code, EIO) << "what stood in the way";
 }
 
+// It would seem to be empty, and what is written into it to be all there is.
+TEST_F(ServerFlushTest, AFileThatAnEarlierRunKnewIsNotTakenForAnEmptyOne) {
+  put_outside(random_text(64 << 10));
+  open();
+  restart();
+  std::string buffer(10, '?');
+  EXPECT_EQ(server().read(kFile, 0, buffer).error().code, EBADFD);
+  EXPECT_EQ(server().write(kFile, 0, std::string("x")).error().code, EBADFD);
+  EXPECT_EQ(server().truncate(kFile, 10).error().code, EBADFD);
+  EXPECT_EQ(server().seek({kFile, 0, SEEK_DATA}).error().code, EBADFD);
+  open();
+  EXPECT_TRUE(server().write(kFile, 0, std::string("x")));
+  EXPECT_EQ(server().stat_file(kFile)->size, 64u << 10);
+}
+
 TEST_F(ServerFlushTest, AFullCacheWaitsForRoom) {
   put_outside(random_text(64 << 10));
   options().capacity_bytes = 128 << 10;
@@ -393,6 +408,7 @@ TEST_F(ServerFlushTest, AFullCacheWaitsForRoom) {
     ++rounds;
     return server().drop(kFile, UINT64_MAX) ? Status{} : Status(fail(EIO));
   };
+  ASSERT_TRUE(server().caching_file({.id = 43}));
   ASSERT_TRUE(server().write(43, 0, std::string(100 << 10, 'x')));
   EXPECT_EQ(rounds, 1);
 }

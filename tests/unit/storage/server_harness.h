@@ -114,7 +114,7 @@ class ServerHarness {
     EXPECT_FALSE(begun->conflict);
     const Status moved = server_->flush_move(kFile);
     EXPECT_TRUE(moved) << moved.error().message();
-    const Result<FlushCommitReply> done = server_->flush_commit(kFile);
+    const Result<FlushCommitReply> done = server_->flush_commit({kFile, {}, {}});
     EXPECT_TRUE(done) << done.error().message();
     if (done) {
       EXPECT_EQ(done->version, outside_version());

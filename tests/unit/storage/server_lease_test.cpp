@@ -118,7 +118,7 @@ TEST_F(ServerLeaseTest, AWriteDuringAFlushLeavesTheFileDirty) {
   ASSERT_TRUE(begin_flush());
   ASSERT_TRUE(server().flush_move(kFile));
   holder.write(0, "later");
-  const Result<FlushCommitReply> done = server().flush_commit(kFile);
+  const Result<FlushCommitReply> done = server().flush_commit({kFile, {}, {}});
   ASSERT_TRUE(done);
   EXPECT_FALSE(done->clean);
   EXPECT_TRUE(state().dirty);
