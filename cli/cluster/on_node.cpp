@@ -89,8 +89,9 @@ Result<json> prepare_here(const json& request, const std::string& secret) {
   RETURN_IF_ERROR(make_directories(directory, kPrivate));
   RETURN_IF_ERROR(make_directories(request.at("sockets"), kPrivate));
   for (const std::string path : request.at("made")) RETURN_IF_ERROR(make_directories(path, kPrivate));
-  struct stat facts {};
-  const bool there = ::lstat(mountpoint.c_str(), &facts) == 0 || errno != ENOENT;  // a dead mount is there: ENOTCONN
+  // Of what is mounted there nothing is asked: it may wait for a server that is about to be started.
+  const auto path = cachefs::resolve_path(mountpoint);
+  const bool there = path || path.error().code != ENOENT;
   if (!there) RETURN_IF_ERROR(make_directories(mountpoint, 0755));
   if (const auto old = read_small(directory + "/secret"); !old || *old != secret) {
     RETURN_IF_ERROR(write_small(directory + "/secret", secret, 0600));

@@ -1,5 +1,9 @@
 #include "tests/support/test_cluster.h"
 
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <stdexcept>
@@ -31,7 +35,8 @@ TestCluster::TestCluster(int nodes, const Settings& settings) : nodes_(nodes) {
   for (const std::string& word : command("stop")) stop += " '" + word + "'";
   reaper_.run(stop + " --discard");
   running_ = true;  // from here on something may be there
-  expect_success(try_run(words), "cluster start");
+  start_ = words;
+  start_again();
 }
 
 TestCluster::~TestCluster() {
@@ -82,6 +87,17 @@ void TestCluster::end_storaged(int node) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
 }
+
+void TestCluster::kill_daemon(int node, const std::string& role) {
+  const pid_t pid = std::stoi(read_file(data(node) + "/" + role + ".pid"));
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (process < 0 || ::kill(pid, SIGKILL) != 0) throw std::runtime_error("no " + role + " on this node");
+  pollfd ended = {process, POLLIN, 0};
+  (void)::poll(&ended, 1, -1);
+  ::close(process);
+}
+
+void TestCluster::start_again() { expect_success(try_run(start_), "cluster start"); }
 
 void TestCluster::stop() {
   expect_success(try_run(command("stop")), "cluster stop");

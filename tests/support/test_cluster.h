@@ -25,6 +25,9 @@ class TestCluster {
   std::string make(const std::string& name) const { return root_.make(name); }
   // Ends a daemon of a node in order, and waits until its absence is known.
   void end_storaged(int node);
+  // kill -9 of a daemon of a node ("metad", "storaged"), and the start of whatever is not there.
+  void kill_daemon(int node, const std::string& role);
+  void start_again();
   // The directory of a node's configuration, logs and data.
   std::string data(int node) const { return data_ + "/n" + std::to_string(node); }
 
@@ -45,6 +48,7 @@ class TestCluster {
   std::string mounts_ = root_.make("mounts");
   std::string data_ = root_.make("data");
   std::string node_file_ = root_ / "nodes";
+  std::vector<std::string> start_;  // the words that started it
   int nodes_ = 0;
   bool running_ = false;
 };
