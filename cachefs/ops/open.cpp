@@ -31,7 +31,8 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const La
     session.meta.bypass_pages(id);
   }
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 12)
-  info->noflush = (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;  // its close has nothing to bring out or to report
+  // Its close has nothing to bring out or to report. But in a cluster locks may end with it.
+  info->noflush = session.layouts == nullptr && (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;
 #endif
   info->fh = reinterpret_cast<uint64_t>(handle.release());
   return {};
@@ -92,7 +93,9 @@ void tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info*
 }
 
 void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
-  drop_handle(session_of(request), request, inode, info);
+  Session& session = session_of(request);
+  if (session.layouts != nullptr) end_locks_of_handle(session, inode, info);
+  drop_handle(session, request, inode, info);
   fuse_reply_err(request, 0);
 }
 

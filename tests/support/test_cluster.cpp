@@ -1,6 +1,11 @@
 #include "tests/support/test_cluster.h"
 
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <stdexcept>
 #include <thread>
@@ -81,6 +86,15 @@ void TestCluster::end_storaged(int node) {
     if (std::chrono::steady_clock::now() > deadline) throw std::runtime_error("nobody misses the target of " + name);
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
+}
+
+void TestCluster::kill_client(int node) {
+  const pid_t process = status(node).at("pid");
+  const int watched = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
+  ::kill(process, SIGKILL);
+  pollfd ended{watched, POLLIN, 0};
+  while (::poll(&ended, 1, -1) < 0 && errno == EINTR) continue;
+  ::close(watched);
 }
 
 void TestCluster::stop() {

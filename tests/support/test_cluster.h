@@ -25,6 +25,8 @@ class TestCluster {
   std::string make(const std::string& name) const { return root_.make(name); }
   // Ends a daemon of a node in order, and waits until its absence is known.
   void end_storaged(int node);
+  // kill -9 of the process of a node's mount; returns when it is gone. The dead mount stays.
+  void kill_client(int node);
   // The directory of a node's configuration, logs and data.
   std::string data(int node) const { return data_ + "/n" + std::to_string(node); }
 
