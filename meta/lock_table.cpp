@@ -40,6 +40,12 @@ LockTable::WaitKey LockTable::key_of(const LockRequest& request) {
   return {request.owner.number, file_of(request), request.begin, request.end, request.exclusive};
 }
 
+LockTable::Session& LockTable::session_of(uint64_t session) {
+  const auto [found, is_new] = sessions_.try_emplace(session);
+  if (is_new) found->second.ended = ++ends_;
+  return found->second;
+}
+
 Result<bool> LockTable::lock(const LockRequest& request, bool wait) {
   if (!is_sound(request)) return fail(EINVAL);
   const std::lock_guard lock(mutex_);
@@ -54,7 +60,7 @@ Result<bool> LockTable::lock(const LockRequest& request, bool wait) {
 
 Result<bool> LockTable::ask(const LockRequest& request, bool wait) {
   File& file = files_[file_of(request)];
-  Session& session = sessions_[request.owner.session];
+  Session& session = session_of(request.owner.session);
   const auto known = session.waits.find(key_of(request));
   if (file.ranges.has(request)) {
     if (known != session.waits.end()) drop_wait(file, known->second, true);
@@ -103,7 +109,7 @@ std::optional<LockRanges::Range> LockTable::test(const LockRequest& request) {
 }
 
 Status LockTable::set(File& file, const LockRequest& request) {
-  Session& session = sessions_[request.owner.session];
+  Session& session = session_of(request.owner.session);
   const size_t room = limits_.locks_of_session - std::min(limits_.locks_of_session, session.lock_count);
   ASSIGN_OR_RETURN(const ptrdiff_t more,
                    file.ranges.set(request, std::min(limits_.locks_of_file, file.ranges.count() + room)));
@@ -119,17 +125,17 @@ Status LockTable::clear(File& file, const LockRequest& request) {
 
 void LockTable::account(const FileKey& file, uint64_t session, ptrdiff_t more) {
   if (more == 0) return;
-  Session& known = sessions_[session];
+  Session& known = session_of(session);
   const auto added = static_cast<size_t>(more);  // of a negative number the rest modulo 2^64, which adds as well
   known.lock_count += added;
   if ((known.locks[file] += added) == 0) known.locks.erase(file);
 }
 
 void LockTable::drop_wait(File& file, Queue::iterator wait, bool ended) {
-  Session& session = sessions_[wait->request.owner.session];
+  Session& session = session_of(wait->request.owner.session);
   session.waits.erase(key_of(wait->request));
   file.queue.erase(wait);
-  if (ended) ++session.ended;
+  if (ended) session.ended = ++ends_;
   session.changed.notify_all();
 }
 
@@ -209,7 +215,7 @@ LockNews LockTable::await(std::span<const LockRequest> waits, uint64_t ended, st
   const Clock::time_point until = Clock::now() + limit;
   const uint64_t asking = waits.front().owner.session;
   std::unique_lock lock(mutex_);
-  Session& session = sessions_[asking];
+  Session& session = session_of(asking);
   ++session.awaiting;
   const bool may_wait = awaiting_ < limits_.awaiting;
   if (may_wait) ++awaiting_;
@@ -241,7 +247,7 @@ LockNews LockTable::await(std::span<const LockRequest> waits, uint64_t ended, st
 std::optional<LockAnswer> LockTable::answer(const LockRequest& request, size_t place) {
   const auto file = files_.find(file_of(request));
   if (file != files_.end() && file->second.ranges.has(request)) return LockAnswer{place, 0};
-  Session& session = sessions_[request.owner.session];
+  Session& session = session_of(request.owner.session);
   const auto known = session.waits.find(key_of(request));
   if (known == session.waits.end()) return LockAnswer{place, EAGAIN};
   // Locks that were set since may have closed the cycle, if an owner has several threads.
@@ -255,7 +261,7 @@ bool LockTable::cancel(const LockRequest& request) {
   const std::lock_guard lock(mutex_);
   const auto found = files_.find(file_of(request));
   if (found == files_.end()) return false;
-  Session& session = sessions_[request.owner.session];
+  Session& session = session_of(request.owner.session);
   if (const auto known = session.waits.find(key_of(request)); known != session.waits.end()) {
     drop_wait(found->second, known->second, true);
     advance(found->second);  // others stood behind it

@@ -85,7 +85,7 @@ class LockTable {
   };
   struct Session {
     std::condition_variable changed;
-    uint64_t ended = 0;                                      // waits, see LockNews
+    uint64_t ended = 0;  // of LockNews: the value of ends_ when a wait ended last, or when it began
     std::unordered_map<FileKey, size_t, FileKeyHash> locks;  // how many it has
     size_t lock_count = 0;
     std::map<WaitKey, Queue::iterator> waits;
@@ -98,6 +98,7 @@ class LockTable {
   static FileKey file_of(const LockRequest& request) { return {request.id, request.space}; }
 
   // All of these hold mutex_.
+  Session& session_of(uint64_t session);
   Result<bool> ask(const LockRequest& request, bool wait);
   Status set(File& file, const LockRequest& request);
   Status clear(File& file, const LockRequest& request);
@@ -121,6 +122,9 @@ class LockTable {
   std::unordered_map<FileKey, File, FileKeyHash> files_;
   std::unordered_map<uint64_t, Session> sessions_;
   size_t awaiting_ = 0;
+  // Waits that ended, and sessions that began: no value of Session::ended comes twice, also of one that was forgotten
+  // meanwhile. A client that took a new value for an old one would not hear of a wait for the length of a question.
+  uint64_t ends_ = 0;
 };
 
 }  // namespace forebay::meta

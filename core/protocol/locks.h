@@ -57,8 +57,8 @@ struct LockAnswer {
 };
 struct LockNews {
   std::vector<LockAnswer> answers;  // those that are still waited for are left out
-  // How often a wait of this client has come to an end there. For the next question, which is answered at once if there
-  // are more by then: none is missed that ended while nobody asked for it.
+  // Another one each time a wait of this client has come to an end there. For the next question, which is answered at
+  // once if it is not the same by then: none is missed that ended while nobody asked for it.
   uint64_t ended = 0;
 };
 
