@@ -71,7 +71,8 @@ Result<std::unique_ptr<FuseSession>> FuseSession::mount(Session& session) {
   const std::string list = mount_options(session.options);
   const char* argv[] = {"forebay", "-o", list.c_str(), nullptr};
   fuse_args args = FUSE_ARGS_INIT(3, const_cast<char**>(argv));
-  fuse_session* fuse = fuse_session_new(&args, &operations(), sizeof(fuse_lowlevel_ops), &session);
+  const fuse_lowlevel_ops& table = operations(session.in_cluster());
+  fuse_session* fuse = fuse_session_new(&args, &table, sizeof(table), &session);
   fuse_opt_free_args(&args);
   if (fuse == nullptr) return fail(EINVAL, "mount options {}: {}", list, last_fuse_message);
   std::unique_ptr<FuseSession> mounted(new FuseSession(fuse, session));
@@ -95,6 +96,7 @@ Status FuseSession::serve(uint32_t threads, const std::function<void()>& ready) 
   revocations_.start(1);
   ready();
   const Status served = serve_requests(threads);
+  session_.lock_waits.stop();
   end_revocations();
   session_.ring.end();
   return served;

@@ -1,12 +1,12 @@
-// The table of operations that libfuse gets. What is not here the kernel does by itself, as for a local file system:
-// permission checks (default_permissions), flock and fcntl locks, poll.
+// The tables of operations that libfuse gets. What is not there the kernel does by itself, as for a local file system:
+// permission checks (default_permissions), poll; and locks, unless other nodes have to know of them.
 #include "cachefs/ops.h"
 #include "cachefs/session.h"
 
 namespace forebay::cachefs {
 
-const fuse_lowlevel_ops& operations() {
-  static const fuse_lowlevel_ops table = [] {
+const fuse_lowlevel_ops& operations(bool in_cluster) {
+  static const fuse_lowlevel_ops alone = [] {
     fuse_lowlevel_ops all = {};
     all.init = ops::init;
     all.lookup = ops::lookup;
@@ -46,7 +46,14 @@ const fuse_lowlevel_ops& operations() {
     all.ioctl = ops::ioctl;
     return all;
   }();
-  return table;
+  static const fuse_lowlevel_ops together = [] {
+    fuse_lowlevel_ops all = alone;
+    all.getlk = ops::getlk;
+    all.setlk = ops::setlk;
+    all.flock = ops::flock;
+    return all;
+  }();
+  return in_cluster ? together : alone;
 }
 
 }  // namespace forebay::cachefs

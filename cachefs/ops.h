@@ -43,6 +43,10 @@ void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t siz
 void listxattr(fuse_req_t request, fuse_ino_t inode, size_t size);
 void setxattr(fuse_req_t request, fuse_ino_t inode, const char* name, const char* value, size_t size, int flags);
 void removexattr(fuse_req_t request, fuse_ino_t inode, const char* name);
+// These only of a client of a cluster.
+void getlk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info, struct flock* lock);
+void setlk(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info, struct flock* lock, int sleep);
+void flock(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info, int operation);
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 5)
 void ioctl(fuse_req_t request, fuse_ino_t inode, unsigned int command, void* argument, fuse_file_info* info,
            unsigned int flags, const void* in, size_t in_size, size_t out_size);

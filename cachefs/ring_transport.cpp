@@ -51,6 +51,7 @@ RingTransport::~RingTransport() { assert(threads_.empty()); }
 
 void RingTransport::prepare() {
   if (config_.io_uring == IoUring::kOff) return give_up("fuse.io_uring");
+  if (in_cluster_) return give_up("a client of a cluster waits for locks of other nodes");
   if (config_.io_uring != IoUring::kOn) return;
   std::ofstream parameter(kParameter);
   parameter << "Y" << std::flush;
@@ -58,7 +59,7 @@ void RingTransport::prepare() {
 }
 
 void RingTransport::attach([[maybe_unused]] fuse_session* session) {
-  if (config_.io_uring == IoUring::kOff) return;
+  if (config_.io_uring == IoUring::kOff || in_cluster_) return;
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 17)
   fuse_custom_io io = {};
   io.read = [](int fd, void* buffer, size_t bytes, void* userdata) {

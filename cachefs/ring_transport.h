@@ -24,7 +24,10 @@ namespace forebay::cachefs {
 
 class RingTransport {
  public:
-  explicit RingTransport(const Config::Fuse& config) : config_(config) {}
+  // `in_cluster`: it is not used. There a request may wait for a lock that only another request ends, and its answer
+  // comes from another thread; an entry of a ring is its thread's own, and who waits in all of them would wait for
+  // ever.
+  RingTransport(const Config::Fuse& config, bool in_cluster) : config_(config), in_cluster_(in_cluster) {}
   // After end().
   ~RingTransport();
 
@@ -56,6 +59,7 @@ class RingTransport {
   void give_up(const std::string& reason);
 
   const Config::Fuse& config_;
+  const bool in_cluster_;
   fuse_session* session_ = nullptr;
   UniqueFd stop_;
   std::vector<std::thread> threads_;

@@ -8,6 +8,8 @@
 #include <string>
 
 #include "cachefs/backing.h"
+#include "cachefs/lock_book.h"
+#include "cachefs/lock_waits.h"
 #include "cachefs/mount.h"
 #include "cachefs/ring_transport.h"
 #include "core/protocol/meta_service.h"
@@ -27,7 +29,9 @@ struct Session {
   LayoutTable* layouts = nullptr;
   bool in_cluster() const { return layouts != nullptr; }
   BackingTable backing{storage, options.config, in_cluster()};
-  RingTransport ring{options.config.fuse};
+  RingTransport ring{options.config.fuse, in_cluster()};
+  LockBook lock_book;
+  LockWaits lock_waits{meta};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to
   std::atomic<bool> can_splice{false};    // from the chunk file to the kernel, where that is not io_uring
@@ -73,7 +77,14 @@ Result<std::string> virtual_xattr(Session& session, InodeId id, const std::strin
 // What user.forebay.layout is set to. EINVAL.
 Status set_layout(Session& session, InodeId id, std::string_view json);
 
-// All operations; one file each under cachefs/ops/.
-const fuse_lowlevel_ops& operations();
+// All operations; one file each under cachefs/ops/. `in_cluster`: with those of locks, which the kernel otherwise keeps
+// itself.
+const fuse_lowlevel_ops& operations(bool in_cluster);
+
+namespace ops {
+// Parts of flush and release of a client of a cluster: a descriptor is closed; an open file description ends.
+void end_locks_of_closer(Session& session, InodeId id, const fuse_file_info* info);
+void end_locks_of_handle(Session& session, InodeId id, const fuse_file_info* info);
+}  // namespace ops
 
 }  // namespace forebay::cachefs

@@ -22,6 +22,7 @@
 #include "meta/inode_table.h"
 #include "meta/known_names.h"
 #include "meta/layout_rules.h"
+#include "meta/lock_table.h"
 #include "meta/placement.h"
 #include "meta/store.h"
 
@@ -87,6 +88,13 @@ class MetaServer final : public MetaService {
   Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) override;
   Status fsyncdir(uint64_t handle) override;
   void releasedir(uint64_t handle) override;
+  Result<bool> lock(const LockRequest& request, bool wait) override;
+  Status unlock(const LockRequest& request) override;
+  Result<std::optional<HeldLock>> test_lock(const LockRequest& request) override;
+  Result<LockNews> await_locks(std::span<const LockRequest> waits, uint64_t ended,
+                               std::chrono::milliseconds limit) override;
+  Result<bool> cancel_lock(const LockRequest& request) override;
+  void end_locks(uint64_t session) override;
   Result<CacheState> cache_state(InodeId id) override;
   Result<WorkProgress> flush(InodeId id, bool first, std::chrono::milliseconds limit) override;
   Result<WorkProgress> prefetch(InodeId id, std::chrono::milliseconds limit) override;
@@ -311,6 +319,7 @@ class MetaServer final : public MetaService {
   evictor::EvictorSet evictors_;
   evictor::FlushScheduler scheduler_;
   WorkQueue<InodeId> small_files_;
+  LockTable locks_;  // of clients that are apart; in one process it stays empty
 
   // Own renames and removals hold it shared, from the external call until the names in memory say the same: whoever
   // finds an object at none of its names looks again while no such change is under way.

@@ -77,7 +77,8 @@ void init(void* userdata, fuse_conn_info* connection) {
   connection->congestion_threshold = kBackgroundRequests * 3 / 4;
   connection->time_gran = 1;  // ns
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 17)
-  connection->no_interrupt = 1;  // none of our operations can be interrupted; libfuse needs no list of requests then
+  // Only a wait for a lock of another node can be interrupted; libfuse needs no list of requests without.
+  connection->no_interrupt = session.layouts == nullptr ? 1 : 0;
 #endif
 }
 

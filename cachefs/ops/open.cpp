@@ -15,10 +15,10 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const La
   Session& session = session_of(request);
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
-  if (session.layouts != nullptr) session.layouts->add(id, layout);
+  if (session.in_cluster()) session.layouts->add(id, layout);
   const Result<Access> access = session.backing.open(request, id, info);
   if (!access) {
-    if (session.layouts != nullptr) session.layouts->remove(id);
+    if (session.in_cluster()) session.layouts->remove(id);
     return Failure(access.error());
   }
   handle->access = *access;
@@ -31,7 +31,8 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const La
     session.meta.bypass_pages(id);
   }
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 12)
-  info->noflush = (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;  // its close has nothing to bring out or to report
+  // Its close has nothing to bring out or to report. But in a cluster locks may end with it.
+  info->noflush = session.layouts == nullptr && (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;
 #endif
   info->fh = reinterpret_cast<uint64_t>(handle.release());
   return {};
@@ -42,7 +43,7 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
   const std::unique_ptr<FileHandle> handle(&handle_of(info));
   session.backing.release(request, id, handle->access);
   session.meta.release(id, handle->flags);
-  if (session.layouts != nullptr) session.layouts->remove(id);
+  if (session.in_cluster()) session.layouts->remove(id);
 }
 
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& entry, fuse_file_info* info) {
@@ -92,7 +93,9 @@ void tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info*
 }
 
 void release(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
-  drop_handle(session_of(request), request, inode, info);
+  Session& session = session_of(request);
+  if (session.in_cluster()) end_locks_of_handle(session, inode, info);
+  drop_handle(session, request, inode, info);
   fuse_reply_err(request, 0);
 }
 

@@ -1,4 +1,6 @@
 // flush (an application closes a descriptor) and fsync. Both tell of a write-back that failed since.
+#include <fcntl.h>
+
 #include "cachefs/ops.h"
 #include "cachefs/session.h"
 
@@ -14,6 +16,11 @@ void reply_synced(fuse_req_t request, InodeId inode, const Status& done, std::at
 
 void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   Session& session = session_of(request);
+  if (session.in_cluster()) {
+    end_locks_of_closer(session, inode, info);
+    const bool only_read = (handle_of(info).flags & O_ACCMODE) == O_RDONLY;
+    if (only_read) return reply_status(request, {});  // as without a flush, which it would have been elsewhere
+  }
   Status closed = session.meta.close(inode);
   if (closed && handle_of(info).access == Access::kPassthrough) {
     (void)session.storage.stat_file(inode);    // counts what was written past us

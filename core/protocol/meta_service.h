@@ -13,10 +13,12 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "core/protocol/locks.h"
 #include "core/protocol/types.h"
 #include "core/result.h"
 
@@ -179,6 +181,26 @@ class MetaService : public MetaCallbacks {
   virtual Result<LayoutRule> layout_rule(InodeId id) = 0;
   // A directory's own; none: what is above it counts again. ENOTDIR; EINVAL; ENOTSUP where there is only one target.
   virtual Status set_layout_rule(InodeId id, const std::optional<LayoutRule>& rule) = 0;
+  // --- locks between clients. In one process nobody asks: there the kernel keeps them. Setting a lock that the owner
+  // has changes nothing, and neither does taking away one that it has not: all of these may be asked twice. None waits
+  // but await_locks(). A client that is gone has no locks.
+  //
+  // True: it is set. False, only with `wait`: others have it; the wait has its place in the queue, and await_locks()
+  // says when it is over. It loses the place if the client does not ask after it for 10 s. EAGAIN: others have it;
+  // EDEADLK: they wait for this owner; ENOLCK: too many; EINVAL: no such range.
+  virtual Result<bool> lock(const LockRequest& request, bool wait) = 0;
+  // Takes away what the owner has within the range; if more is left on both sides, that is one lock more: ENOLCK.
+  virtual Status unlock(const LockRequest& request) = 0;
+  // A lock of another owner that stands against this one; the first by its place in the file.
+  virtual Result<std::optional<HeldLock>> test_lock(const LockRequest& request) = 0;
+  // Waits for at most `limit` until one of `waits` is over, or `ended` is out of date (see LockNews). A client has one
+  // such question under way at each server, and names all its waits there: requests for which lock() said false.
+  virtual Result<LockNews> await_locks(std::span<const LockRequest> waits, uint64_t ended,
+                                       std::chrono::milliseconds limit) = 0;
+  // Nobody waits for it any more. True: too late, it is set.
+  virtual Result<bool> cancel_lock(const LockRequest& request) = 0;
+  // The client is gone. For who serves clients alone.
+  virtual void end_locks(uint64_t session) = 0;
 
   // --- page caches
   // The client goes through its pages of the file, for a handle that it has just opened. True if those that it has are

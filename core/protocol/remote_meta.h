@@ -1,7 +1,7 @@
 // RemoteMeta: a metadata server that is elsewhere. Each method is a request over a channel, and has the errors of the
 // channel besides those of the service: ETIMEDOUT, ECANCELED, EACCES, EHOSTUNREACH, EPROTO.
 //
-// The caller's node is not sent: the server takes it from the connection.
+// The caller's node and the session of a lock's owner are not sent: the server takes them from the connection.
 #pragma once
 
 #include <atomic>
@@ -55,6 +55,14 @@ class RemoteMeta final : public MetaService {
   Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) override;
   Status fsyncdir(uint64_t handle) override;
   void releasedir(uint64_t handle) override;
+  Result<bool> lock(const LockRequest& request, bool wait) override;
+  Status unlock(const LockRequest& request) override;
+  Result<std::optional<HeldLock>> test_lock(const LockRequest& request) override;
+  Result<LockNews> await_locks(std::span<const LockRequest> waits, uint64_t ended,
+                               std::chrono::milliseconds limit) override;
+  Result<bool> cancel_lock(const LockRequest& request) override;
+  // The server sees by itself that we are gone.
+  void end_locks(uint64_t) override {}
   // Page caches are shared with a server in the same process alone: there are none to use here.
   bool use_pages(InodeId) override { return false; }
   void bypass_pages(InodeId) override {}

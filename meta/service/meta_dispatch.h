@@ -16,7 +16,7 @@ class MetaDispatch final : public wire::Meta {
   // `service` outlives this.
   explicit MetaDispatch(MetaService& service) : service_(service) {}
 
-  // The client is gone: releases what it had open, and forgets what it had looked up.
+  // The client is gone: releases what it had open, its locks, and forgets what it had looked up.
   void session_ended(const transport::Party& client);
   // How many clients hold anything.
   size_t sessions() { return sessions_.count(); }
@@ -86,6 +86,14 @@ class MetaDispatch final : public wire::Meta {
                      Closure*) override;
   void Reopen(Controller* controller, const wire::InodeRequest* request, wire::Done* reply, Closure*) override;
   void MakeRoom(Controller* controller, const wire::MakeRoomRequest* request, wire::Done* reply, Closure*) override;
+  void Lock(Controller* controller, const wire::SetLockRequest* request, wire::SetLockReply* reply, Closure*) override;
+  void Unlock(Controller* controller, const wire::LockRequest* request, wire::Done* reply, Closure*) override;
+  void TestLock(Controller* controller, const wire::LockRequest* request, wire::TestLockReply* reply,
+                Closure*) override;
+  void AwaitLocks(Controller* controller, const wire::AwaitLocksRequest* request, wire::AwaitLocksReply* reply,
+                  Closure*) override;
+  void CancelLock(Controller* controller, const wire::LockRequest* request, wire::SetLockReply* reply,
+                  Closure*) override;
 
  private:
   // Encodes an entry, and counts it for the client. Names that are not there count for nothing.

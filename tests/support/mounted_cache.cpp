@@ -85,6 +85,10 @@ void MountedCache::kill_process() {
   process_ = -1;
 }
 
+void MountedCache::pause() { ::syscall(SYS_pidfd_send_signal, process_, SIGSTOP, nullptr, 0); }
+
+void MountedCache::resume() { ::syscall(SYS_pidfd_send_signal, process_, SIGCONT, nullptr, 0); }
+
 void MountedCache::terminate() { ::syscall(SYS_pidfd_send_signal, process_, SIGTERM, nullptr, 0); }
 
 bool MountedCache::ends_within(std::chrono::milliseconds limit) {

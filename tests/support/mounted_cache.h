@@ -49,6 +49,9 @@ class MountedCache {
   // The same in two steps, for walks that shall see the death before the mountpoint changes under them.
   void kill_process();
   void detach();
+  // The serving process does nothing until it resumes; kill() and the end of this go on working.
+  void pause();
+  void resume();
   // A request to end in order, without a wait; then true if the process ends within that time.
   void terminate();
   bool ends_within(std::chrono::milliseconds limit);

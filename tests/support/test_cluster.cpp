@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <stdexcept>
 #include <thread>
@@ -98,6 +99,15 @@ void TestCluster::kill_daemon(int node, const std::string& role) {
 }
 
 void TestCluster::start_again() { expect_success(try_run(start_), "cluster start"); }
+
+void TestCluster::kill_client(int node) {
+  const pid_t process = status(node).at("pid");
+  const int watched = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
+  ::kill(process, SIGKILL);
+  pollfd ended{watched, POLLIN, 0};
+  while (::poll(&ended, 1, -1) < 0 && errno == EINTR) continue;
+  ::close(watched);
+}
 
 void TestCluster::stop() {
   expect_success(try_run(command("stop")), "cluster stop");

@@ -28,6 +28,8 @@ class TestCluster {
   // kill -9 of a daemon of a node ("metad", "storaged"), and the start of whatever is not there.
   void kill_daemon(int node, const std::string& role);
   void start_again();
+  // kill -9 of the process of a node's mount; returns when it is gone. The dead mount stays.
+  void kill_client(int node);
   // The directory of a node's configuration, logs and data.
   std::string data(int node) const { return data_ + "/n" + std::to_string(node); }
 

@@ -51,6 +51,14 @@ void encode(const forebay::WorkProgress& from, WorkProgress& to);
 forebay::WorkProgress decode(const WorkProgress& from);
 void encode(const CacheStatus& from, CacheStatusReply& to);
 CacheStatus decode(const CacheStatusReply& from);
+// Without its owner's session, which the connection knows. What ranges there are the table of locks checks.
+void encode(const forebay::LockRequest& from, LockRequest& to);
+forebay::LockRequest decode(const LockRequest& from);
+void encode(const forebay::HeldLock& from, HeldLock& to);
+forebay::HeldLock decode(const HeldLock& from);
+void encode(const LockNews& from, AwaitLocksReply& to);
+// EPROTO: an answer to none of the `asked` waits.
+Result<LockNews> decode(const AwaitLocksReply& from, size_t asked);
 
 // --- StorageService. Requests go without their target, which is no part of the structs.
 void encode(const forebay::ChunkState& from, ChunkState& to);

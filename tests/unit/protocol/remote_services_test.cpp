@@ -8,6 +8,8 @@
 #include <condition_variable>
 #include <mutex>
 #include <set>
+#include <thread>
+#include <vector>
 
 #include "core/io.h"
 #include "core/protocol/remote_meta.h"
@@ -475,6 +477,68 @@ TEST_P(RemoteServicesTest, ALeaseEndsWithItsHolder) {
   const Result<Settled> settled = harness_.storage().settle(id);
   ASSERT_TRUE(settled);
   EXPECT_FALSE(harness_.storage().stat_file(id).value_or(ChunkState{}).leased);
+}
+
+TEST_P(RemoteServicesTest, LocksAreOfTheClientThatSetThem) {
+  Peer other(address_, Role::kClient);
+  LockRequest lock;
+  lock.id = kRootInode + 1;
+  lock.owner.number = ~uint64_t{0};
+  lock.begin = 10;
+  lock.end = 20;
+  lock.exclusive = true;
+  lock.pid = 42;
+  EXPECT_TRUE(meta().lock(lock, false).value_or(false));
+  EXPECT_TRUE(meta().lock(lock, true).value_or(false)) << "set twice, it is one lock";
+  const Result<bool> refused = other.meta.lock(lock, false);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EAGAIN);
+  const auto by_other = other.meta.test_lock(lock);
+  ASSERT_TRUE(by_other && *by_other);
+  EXPECT_EQ(**by_other, (HeldLock{10, 20, true, 0})) << "a process of another node";
+  LockRequest neighbour = lock;
+  neighbour.owner.number = 1;
+  const auto by_neighbour = meta().test_lock(neighbour);
+  ASSERT_TRUE(by_neighbour && *by_neighbour);
+  EXPECT_EQ((**by_neighbour).pid, 42);
+  LockRequest senseless = lock;
+  senseless.end = senseless.begin;
+  EXPECT_EQ(meta().lock(senseless, false).error().code, EINVAL);
+  ASSERT_TRUE(other.meta.unlock(lock)) << "which takes nothing from others";
+  EXPECT_TRUE(other.meta.test_lock(lock).value());
+  ASSERT_TRUE(meta().unlock(lock));
+  EXPECT_FALSE(other.meta.test_lock(lock).value());
+}
+
+TEST_P(RemoteServicesTest, AWaitForALockEndsWhenItIsFreeOrTakenBackOrItsClientGone) {
+  Peer other(address_, Role::kClient);
+  LockRequest lock;
+  lock.id = kRootInode + 1;
+  lock.space = LockSpace::kFlock;
+  lock.exclusive = true;
+  ASSERT_TRUE(meta().lock(lock, false).value_or(false));
+  EXPECT_FALSE(other.meta.lock(lock, true).value_or(true));
+  EXPECT_FALSE(other.meta.cancel_lock(lock).value_or(true));
+  EXPECT_FALSE(other.meta.lock(lock, true).value_or(true));
+  LockRequest unknown = lock;
+  unknown.owner.number = 7;
+  const auto news = other.meta.await_locks(std::vector{lock, unknown}, 0, kSoon);
+  ASSERT_TRUE(news) << news.error().message();
+  ASSERT_EQ(news->answers.size(), 1u);
+  EXPECT_EQ(news->answers[0].wait, 1u);
+  EXPECT_EQ(news->answers[0].code, EAGAIN);
+  std::thread waiting([&] {
+    for (uint64_t ended = news->ended;;) {
+      const auto told = other.meta.await_locks(std::vector{lock}, ended, kSoon);
+      ASSERT_TRUE(told) << told.error().message();
+      ended = told->ended;
+      if (told->answers.empty()) continue;
+      EXPECT_EQ(told->answers[0].code, 0);
+      return;
+    }
+  });
+  EXPECT_TRUE(client_is_gone());
+  waiting.join();
 }
 
 }  // namespace
