@@ -1,0 +1,136 @@
+// Requests that no program of ours sends: a member of the cluster may be broken, or somebody else's.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/falloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "core/protocol/wire/convert.h"
+#include "core/transport/handshake.h"
+#include "meta/service/meta_dispatch.h"
+#include "mgmt/server.h"
+#include "mgmt/service/mgmt_dispatch.h"
+#include "storage/service/storage_dispatch.h"
+#include "tests/support/files.h"
+#include "tests/unit/meta/server_harness.h"
+#include "tests/unit/protocol/request_runner.h"
+
+namespace forebay {
+namespace {
+
+using test::Answer;
+using test::ask;
+using transport::Party;
+using transport::Role;
+
+// Values that are the edge of something, and none that anybody means.
+constexpr uint64_t kHostileSizes[] = {uint64_t{1} << 63, UINT64_MAX - 1, UINT64_MAX};
+
+class HostileRequests : public testing::Test {
+ protected:
+  static constexpr TargetId kTarget = 0;
+  const Party client_{Role::kClient, "node-1", "", 1}, metad_{Role::kMeta, "node-2", "", 2},
+      storaged_{Role::kStorage, "node-3", "", 3};
+
+  template <typename Request>
+  Answer meta(const std::string& method, const Request& request, const Party* peer = nullptr) {
+    return ask(meta_dispatch_, method, peer == nullptr ? client_ : *peer, request);
+  }
+  template <typename Request>
+  Answer storage(const std::string& method, Request request, const test::Extras& extras = {}) {
+    request.set_target(kTarget);
+    return ask(storage_dispatch_, method, metad_, request, extras);
+  }
+  static wire::NameRequest name_request(const std::string& name) {
+    wire::NameRequest request;
+    request.set_parent(kRootInode);
+    request.set_name(name);
+    return request;
+  }
+  static wire::FileRequest file_request(InodeId id) {
+    wire::FileRequest request;
+    request.set_id(id);
+    return request;
+  }
+  // A file that is outside alone.
+  InodeId outside_file(const std::string& name, const std::string& content) {
+    test::write_file(harness_.outside(name), content);
+    return harness_.lookup(name).id;
+  }
+  wire::CachingFileRequest caching_request(InodeId id, const std::string& path) {
+    const consistency::Probe probe = tree_->probe_child(tree_->root_fd(), path.c_str()).value();
+    CachingFileRequest request;
+    request.id = id;
+    request.source = {path, probe.identity, nullptr};
+    request.version = probe.version;
+    wire::CachingFileRequest message;
+    wire::encode(request, message);
+    return message;
+  }
+
+  meta::MetaHarness harness_;
+  std::unique_ptr<consistency::ExternalTree> tree_ = consistency::ExternalTree::open(harness_.outside("")).value();
+  meta::MetaDispatch meta_dispatch_{harness_.meta()};
+  storage::StorageDispatch storage_dispatch_{
+      [this](TargetId id) -> StorageService* { return id == kTarget ? &harness_.storage() : nullptr; }};
+};
+
+TEST_F(HostileRequests, NamesDoNotLeadOutOfTheirDirectory) {
+  std::filesystem::create_directory(harness_.outside("sub"));
+  test::write_file(harness_.outside("sub/file"), "content");
+  test::write_file(harness_.outside("../beside"), "not ours");
+  const InodeId file = outside_file("file", "content");
+  const std::string no_names[] = {"",          ".",    "..", "../beside", "/etc/passwd", "sub/file",
+                                  "sub/../..", "sub/", "/",  {"a\0b", 3}, {"\0", 1},     std::string(300, '/')};
+  for (const std::string& name : no_names) {
+    for (const char* method : {"Lookup", "Unlink", "Rmdir"}) {
+      EXPECT_EQ(meta(method, name_request(name)).code, EINVAL) << method << " \"" << name << '"';
+    }
+    wire::MkdirRequest mkdir;
+    mkdir.set_parent(kRootInode);
+    mkdir.set_name(name);
+    EXPECT_EQ(meta("Mkdir", mkdir).code, EINVAL) << name;
+    wire::MknodRequest mknod;
+    mknod.set_parent(kRootInode);
+    mknod.set_name(name);
+    mknod.set_mode(S_IFREG | 0600);
+    EXPECT_EQ(meta("Mknod", mknod).code, EINVAL) << name;
+    wire::SymlinkRequest symlink;
+    symlink.set_parent(kRootInode);
+    symlink.set_name(name);
+    symlink.set_target("target");
+    EXPECT_EQ(meta("Symlink", symlink).code, EINVAL) << name;
+    wire::CreateRequest create;
+    create.set_parent(kRootInode);
+    create.set_name(name);
+    create.set_mode(0600);
+    EXPECT_EQ(meta("Create", create).code, EINVAL) << name;
+    wire::LinkRequest link;
+    link.set_id(file);
+    link.set_new_parent(kRootInode);
+    link.set_new_name(name);
+    EXPECT_EQ(meta("Link", link).code, EINVAL) << name;
+    wire::RenameRequest rename;
+    rename.set_parent(kRootInode);
+    rename.set_new_parent(kRootInode);
+    rename.set_name("file");
+    rename.set_new_name(name);
+    EXPECT_EQ(meta("Rename", rename).code, EINVAL) << name;
+    rename.set_name(name);
+    rename.set_new_name("other");
+    EXPECT_EQ(meta("Rename", rename).code, EINVAL) << name;
+  }
+  EXPECT_EQ(test::read_file(harness_.outside("../beside")), "not ours");
+  EXPECT_EQ(test::read_file(harness_.outside("sub/file")), "content");
+}
+
+TEST_F(HostileRequests, ANameAsLongAsAMessageIsRefusedWithAShortText) {
+  const Answer answer = meta("Unlink", name_request(std::string(3 << 20, 'x')));
+  EXPECT_EQ(answer.code, ENAMETOOLONG);
+  EXPECT_LT(answer.body.size(), 4096u);
+}
+
+}  // namespace
+}  // namespace forebay
