@@ -14,6 +14,10 @@ struct ChunkLocation {
   uint64_t local_offset;  // byte offset in that target's chunk file
 };
 
+// What a layout may say: a chunk is held in memory while it is fetched.
+constexpr uint64_t kLeastChunkBytes = 64 << 10, kMostChunkBytes = 64 << 20;
+constexpr size_t kMostTargetsOfFile = 4096;
+
 // Where byte `offset` of a file lies.
 inline ChunkLocation locate(const Layout& layout, uint64_t offset) {
   const uint64_t chunk = offset / layout.chunk_size_bytes;

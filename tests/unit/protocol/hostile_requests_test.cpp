@@ -132,5 +132,20 @@ TEST_F(HostileRequests, ANameAsLongAsAMessageIsRefusedWithAShortText) {
   EXPECT_LT(answer.body.size(), 4096u);
 }
 
+TEST_F(HostileRequests, LayoutsThatCannotBeAreRefused) {
+  const InodeId id = outside_file("file", "content");
+  for (const uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 40, uint64_t{1} << 63, UINT64_MAX}) {
+    wire::CachingFileRequest request = caching_request(id, "file");
+    request.mutable_layout()->set_chunk_size_bytes(bytes);
+    EXPECT_EQ(storage("CachingFile", request).code, EPROTO) << bytes;
+  }
+  for (const int targets : {0, 100'000}) {
+    wire::CachingFileRequest request = caching_request(id, "file");
+    request.mutable_layout()->mutable_targets()->Clear();
+    for (int i = 0; i < targets; ++i) request.mutable_layout()->add_targets(kTarget);
+    EXPECT_EQ(storage("CachingFile", request).code, EPROTO) << targets;
+  }
+}
+
 }  // namespace
 }  // namespace forebay
