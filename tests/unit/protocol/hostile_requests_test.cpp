@@ -147,5 +147,25 @@ TEST_F(HostileRequests, LayoutsThatCannotBeAreRefused) {
   }
 }
 
+TEST_F(HostileRequests, SizesThatNoFileHasAreRefused) {
+  const InodeId id = outside_file("file", "content");
+  for (const uint64_t size : kHostileSizes) {
+    wire::CachingFileRequest caching = caching_request(id, "file");
+    caching.mutable_version()->set_size(size);
+    EXPECT_EQ(storage("CachingFile", caching).code, EFBIG) << size;
+    wire::SeenRequest seen;
+    seen.set_id(id);
+    *seen.mutable_now() = caching.version();
+    for (const char* method : {"Revert", "OutsideChanged", "SettleExpectation"}) {
+      EXPECT_EQ(storage(method, seen).code, EFBIG) << method << ' ' << size;
+    }
+    wire::SetVersionRequest version;
+    version.set_id(id);
+    *version.mutable_to() = caching.version();
+    EXPECT_EQ(storage("SetVersion", version).code, EFBIG) << size;
+  }
+  EXPECT_EQ(harness_.read(id), "content");
+}
+
 }  // namespace
 }  // namespace forebay
