@@ -76,6 +76,7 @@ Result<UniqueFd> ExternalTree::open_ref(const ExternalRef& ref, int flags) const
   ASSIGN_OR_RETURN(const Probe found, probe_known(fd.get()));
   if (S_ISLNK(found.attributes.mode)) return fail(ELOOP);
   if (!(found.identity == ref.identity)) return fail(ESTALE, "{}: is another object now", ref.path);
+  if (!S_ISREG(found.attributes.mode) && !S_ISDIR(found.attributes.mode)) return fail(EINVAL, "not a file");
   return reopen(fd.get(), flags);
 }
 

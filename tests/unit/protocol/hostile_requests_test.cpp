@@ -167,5 +167,31 @@ TEST_F(HostileRequests, SizesThatNoFileHasAreRefused) {
   EXPECT_EQ(harness_.read(id), "content");
 }
 
+TEST_F(HostileRequests, OnlyFilesAreOpenedOutside) {
+  ASSERT_EQ(::mkfifo(harness_.outside("fifo").c_str(), 0600), 0);
+  const InodeId id = harness_.lookup("fifo").id;
+  wire::CachingFileRequest caching = caching_request(id, "fifo");
+  caching.mutable_version()->set_size(10);
+  EXPECT_EQ(storage("CachingFile", caching).code, EINVAL);
+  wire::FlushBeginRequest flush;
+  flush.set_id(id);
+  *flush.mutable_source() = caching.source();
+  EXPECT_EQ(storage("FlushBegin", flush).code, EINVAL);
+  wire::CopyOutRequest copy;
+  copy.set_id(id);
+  *copy.mutable_to() = caching.source();
+  EXPECT_EQ(storage("CopyOut", copy).code, EINVAL);
+}
+
+TEST_F(HostileRequests, OnlyFilesBecomeDirty) {
+  ASSERT_EQ(::mkfifo(harness_.outside("fifo").c_str(), 0600), 0);
+  for (const InodeId id : {kRootInode, harness_.lookup("fifo").id}) {
+    wire::MarkDirtyRequest dirty;
+    dirty.set_id(id);
+    EXPECT_EQ(meta("MarkDirty", dirty, &storaged_).code, EINVAL);
+  }
+  EXPECT_EQ(harness_.meta().status().dirty_files, 0u);
+}
+
 }  // namespace
 }  // namespace forebay
