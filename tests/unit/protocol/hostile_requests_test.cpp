@@ -193,5 +193,21 @@ TEST_F(HostileRequests, OnlyFilesBecomeDirty) {
   EXPECT_EQ(harness_.meta().status().dirty_files, 0u);
 }
 
+TEST_F(HostileRequests, RoomOnTargetsThatNobodyKnowsCostsNothing) {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+  };
+  const auto before = threads();
+  for (TargetId target = 1000; target < 1100; ++target) {
+    wire::MakeRoomRequest room;
+    room.set_target(target);
+    EXPECT_EQ(meta("MakeRoom", room, &storaged_).code, 0);
+    room.set_bytes(UINT64_MAX);
+    EXPECT_EQ(meta("MakeRoom", room, &storaged_).code, ENOSPC);
+  }
+  EXPECT_LE(threads(), before);
+}
+
 }  // namespace
 }  // namespace forebay
