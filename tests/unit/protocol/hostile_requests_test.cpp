@@ -209,5 +209,48 @@ TEST_F(HostileRequests, RoomOnTargetsThatNobodyKnowsCostsNothing) {
   EXPECT_LE(threads(), before);
 }
 
+TEST_F(HostileRequests, DataThatComesWithAReadDoesNotDisturbItsReply) {
+  const std::string data(200'000, 'x');
+  for (const char* name : {"first", "second"}) {
+    // Fetched just now, the reply lies in memory.
+    const InodeId id = outside_file(name, std::string(100, 'a'));
+    ASSERT_TRUE(harness_.meta().open(harness_.root(), id, O_RDONLY));
+    wire::ReadRequest read;
+    read.set_id(id);
+    read.set_bytes(100);
+    const Answer answer = storage("Read", read, {.bulk = data, .room_bytes = 100});
+    EXPECT_EQ(answer.code, 0);
+    EXPECT_EQ(answer.bulk, std::string(100, 'a'));
+    harness_.meta().release(id, O_RDONLY);
+  }
+}
+
+TEST_F(HostileRequests, TextsOfErrorsAreShort) {
+  std::filesystem::create_directory(harness_.outside("d"));
+  std::string path;
+  while (path.size() < 100'000) path += "d/../";
+  const InodeId id = outside_file("file", "content");
+  wire::CopyOutRequest copy;
+  copy.set_id(id);
+  *copy.mutable_to() = caching_request(id, "file").source();
+  copy.mutable_to()->set_path(path + "d");
+  const Answer answer = storage("CopyOut", copy);
+  EXPECT_NE(answer.code, 0);
+  EXPECT_LE(answer.body.size(), 4096u);
+}
+
+class HugeValue final : public wire::Meta {
+ public:
+  void Getxattr(google::protobuf::RpcController*, const wire::XattrRequest*, wire::BytesReply* reply,
+                google::protobuf::Closure*) override {
+    reply->set_value(std::string(transport::kMostBodyBytes + 1, 'x'));
+  }
+};
+
+TEST_F(HostileRequests, AReplyThatIsTooLargeIsAnError) {
+  HugeValue service;
+  EXPECT_EQ(ask(service, "Getxattr", client_, wire::XattrRequest()).code, EMSGSIZE);
+}
+
 }  // namespace
 }  // namespace forebay
