@@ -252,5 +252,48 @@ TEST_F(HostileRequests, AReplyThatIsTooLargeIsAnError) {
   EXPECT_EQ(ask(service, "Getxattr", client_, wire::XattrRequest()).code, EMSGSIZE);
 }
 
+// --- mgmtd
+class HostileReports : public testing::Test {
+ protected:
+  Answer report(const wire::ServerInfo& server) { return ask(dispatch_, "Report", peer_, server); }
+  static wire::ServerInfo server(const std::string& identity) {
+    wire::ServerInfo info;
+    info.set_role(static_cast<uint32_t>(ServerInfo::Role::kStorage));
+    info.set_identity(identity);
+    return info;
+  }
+
+  const Party peer_{Role::kStorage, "node-1", "", 1};
+  mgmt::MgmtServer service_;
+  mgmt::MgmtDispatch dispatch_{service_};
+};
+
+TEST_F(HostileReports, WhatCannotBeAServerIsRefused) {
+  const std::string huge(1 << 20, 'x');
+  std::vector<wire::ServerInfo> servers;
+  servers.push_back(server(huge));
+  servers.push_back(server("a"));
+  servers.back().set_node(huge);
+  servers.push_back(server("a"));
+  servers.back().add_addresses(huge);
+  servers.push_back(server("a"));
+  for (int i = 0; i < 100'000; ++i) servers.back().add_addresses("x:1");
+  servers.push_back(server("a"));
+  for (int i = 0; i < 10'000; ++i) servers.back().add_targets()->set_identity(std::to_string(i));
+  servers.push_back(server("a"));
+  servers.back().add_targets()->set_path(huge);
+  for (const wire::ServerInfo& hostile : servers) EXPECT_EQ(report(hostile).code, EINVAL);
+  EXPECT_TRUE(service_.cluster()->servers.empty());
+}
+
+TEST_F(HostileReports, ThereIsAnEndOfServers) {
+  int known = 0;
+  Answer last;
+  for (int i = 0; i < 100'000 && last.code == 0; ++i, ++known) last = report(server("server " + std::to_string(i)));
+  EXPECT_EQ(last.code, ENOSPC);
+  EXPECT_LT(known, 100'000);
+  EXPECT_EQ(report(server("server 0")).code, 0) << "who is known goes on reporting";
+}
+
 }  // namespace
 }  // namespace forebay
