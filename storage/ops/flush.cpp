@@ -52,6 +52,9 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
   FlushBeginReply reply;
   {
     const std::unique_lock lock(file->mutex);
+    // Of a metadata server that was killed; its request may be under way here all the same.
+    if (file->flush_moves) return fail(EBUSY, "inode {}: is being flushed", request.id);
+    if (file->flushing()) file->abort_flush();
     RETURN_IF_ERROR(file->settle());
     RETURN_IF_ERROR(file->notice());
     const Validator& version = file->version();
@@ -73,7 +76,7 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
     RETURN_IF_ERROR(file->expect(Expectation::kData));
     file->flush_plan = file->begin_flush();
     file->flush_plan.external_size = before.version.size;
-    file->flush_fd = std::move(fd);
+    file->flush_fd = std::make_shared<const UniqueFd>(std::move(fd));
   }
   {
     Shard& shard = shard_of(request.id);
@@ -86,8 +89,21 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
 
 Status StorageServer::flush_move(InodeId id) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
-  if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
-  const Status moved = move_dirty(*file, file->flush_plan);
+  std::shared_ptr<const UniqueFd> external;
+  ChunkFile::FlushPlan plan;
+  {
+    const std::unique_lock lock(file->mutex);
+    if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
+    if (file->flush_moves) return fail(EBUSY, "inode {}: is being flushed", id);
+    file->flush_moves = true;
+    external = file->flush_fd;
+    plan = file->flush_plan;
+  }
+  const Status moved = move_dirty(*file, plan, external->get());
+  {
+    const std::unique_lock lock(file->mutex);
+    file->flush_moves = false;
+  }
   if (moved) return {};
   flush_abort(id);
   return moved;
@@ -126,10 +142,9 @@ Result<std::vector<Extent>> StorageServer::find_changed(ChunkFile& file, const C
   return changed.extents();
 }
 
-Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan) {
-  const int fd = file.flush_fd.get();
+Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan, int external) {
   if (plan.shared) RETURN_IF_ERROR(wait_for_writers(file));
-  RETURN_IF_ERROR(set_external_size(fd, plan, plan.external_size));
+  RETURN_IF_ERROR(set_external_size(external, plan, plan.external_size));
   if (fault_armed(Fault::kSkipFlush)) return {};
   std::vector<Extent> extents = plan.extents;
   if (plan.compare) {
@@ -141,23 +156,24 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
   const std::span<char> buffer = thread_buffer(kBlockBytes);
   for (const Extent& extent : extents) {
     for (uint64_t at = extent.begin; at < extent.end;) {
-      uint64_t data = at, end = std::min(extent.end, at + kBlockBytes);
+      uint64_t data = at, end = at;  // [at, data) is a hole, however long
       size_t bytes = 0;
       {
         const std::shared_lock lock(file.mutex);
-        end = std::min(end, file.size());  // truncated meanwhile: the next flush brings the size out
-        if (at >= end) break;
+        const uint64_t last = std::min(extent.end, file.size());  // truncated meanwhile: the next flush brings it out
+        if (at >= last) break;
         const off_t found = ::lseek(file.fd(), static_cast<off_t>(at), SEEK_DATA);
-        data = found < 0 ? end : std::min(static_cast<uint64_t>(found), end);
+        data = found < 0 ? last : std::min(static_cast<uint64_t>(found), last);
+        end = std::min(data + kBlockBytes, last);
         if (data < end) {
           const off_t hole = ::lseek(file.fd(), static_cast<off_t>(data), SEEK_HOLE);
           if (hole > 0) end = std::min(end, static_cast<uint64_t>(hole));
           ASSIGN_OR_RETURN(bytes, pread_full(file.fd(), buffer.data(), end - data, data));
         }
       }
-      RETURN_IF_ERROR(punch_outside(fd, {at, data}, plan.base));
+      RETURN_IF_ERROR(punch_outside(external, {at, data}, plan.base));
       flush_limit_.take(bytes);
-      RETURN_IF_ERROR(pwrite_full(fd, buffer.data(), bytes, data));
+      RETURN_IF_ERROR(pwrite_full(external, buffer.data(), bytes, data));
       flushed_bytes_ += bytes;
       {
         const std::unique_lock lock(file.mutex);
@@ -168,7 +184,7 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
     }
   }
   // The dirty extents are forgotten here after this: they must be on disk there first.
-  if (::fdatasync(fd) != 0) return fail_errno();
+  if (::fdatasync(external) != 0) return fail_errno();
   return {};
 }
 
@@ -179,8 +195,9 @@ Result<FlushCommitReply> StorageServer::flush_commit(InodeId id) {
   {
     const std::unique_lock lock(file->mutex);
     if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
+    if (file->flush_moves) return fail(EBUSY, "inode {}: is being flushed", id);
     RETURN_IF_ERROR(file->notice());
-    const int fd = file->flush_fd.get();
+    const int fd = file->flush_fd->get();
     struct stat ours;
     if (::fstat(file->fd(), &ours) != 0) return fail_errno("chunk file of inode {}", id);
     const timespec times[2] = {{0, UTIME_OMIT}, ours.st_mtim};
@@ -208,7 +225,7 @@ void StorageServer::flush_abort(InodeId id) {
       (*file)->abort_flush();
       // What the outside is now is our own doing: not a conflict for the next try. If it can't be asked, the
       // expectation in the log stands.
-      const Result<consistency::Probe> now = external_.probe_fd((*file)->flush_fd.get());
+      const Result<consistency::Probe> now = external_.probe_fd((*file)->flush_fd->get());
       if (now) (void)(*file)->set_version(now->version);
     }
   }
@@ -236,9 +253,12 @@ Status StorageServer::copy_present(InodeId id, int external_fd) {
   for (uint64_t at = 0; at < file->size();) {
     Extent gap;
     const bool any = file->next_missing(at, &gap);
-    const uint64_t end = std::min(any ? gap.begin : file->size(), at + kBlockBytes);
-    ASSIGN_OR_RETURN(const size_t bytes, pread_full(file->fd(), buffer.data(), end - at, at));
-    RETURN_IF_ERROR(pwrite_full(external_fd, buffer.data(), bytes, at));
+    const uint64_t last = any ? gap.begin : file->size();
+    const off_t found = ::lseek(file->fd(), static_cast<off_t>(at), SEEK_DATA);
+    const uint64_t data = found < 0 ? last : std::min(static_cast<uint64_t>(found), last);
+    const uint64_t end = std::min(last, data + kBlockBytes);
+    ASSIGN_OR_RETURN(const size_t bytes, pread_full(file->fd(), buffer.data(), end - data, data));
+    RETURN_IF_ERROR(pwrite_full(external_fd, buffer.data(), bytes, data));
     at = end;
     if (!any || at < gap.begin) continue;
     lost += gap.size();
@@ -254,15 +274,22 @@ Status StorageServer::copy_present(InodeId id, int external_fd) {
 Status StorageServer::copy_out(InodeId id, const ExternalRef& to) {
   ASSIGN_OR_RETURN(const UniqueFd external, external_.open_ref(to, O_WRONLY));
   std::vector<char> block(kBlockBytes);  // not the thread's buffer: read() may fetch through that one
-  for (uint64_t at = 0;;) {
-    const Result<size_t> bytes = read(id, at, block);
+  uint64_t at = 0;
+  for (;;) {
+    // Holes may be longer than anybody could read.
+    Result<uint64_t> data = seek({id, at, SEEK_DATA});
+    if (!data && data.error().code == EAGAIN) data = at;
+    if (!data && data.error().code == ENXIO) break;
+    const Result<size_t> bytes = data ? read(id, *data, block) : Result<size_t>(Failure(data.error()));
     if (!bytes && (bytes.error().code == ESTALE || bytes.error().code == ENOENT))
       return copy_present(id, external.get());
     RETURN_IF_ERROR(bytes);
     if (*bytes == 0) break;
-    RETURN_IF_ERROR(pwrite_full(external.get(), block.data(), *bytes, at));
-    at += *bytes;
+    RETURN_IF_ERROR(pwrite_full(external.get(), block.data(), *bytes, *data));
+    at = *data + *bytes;
   }
+  ASSIGN_OR_RETURN(const ChunkState state, stat_file(id));
+  if (::ftruncate(external.get(), static_cast<off_t>(std::max(at, state.size))) != 0) return fail_errno();
   if (::fdatasync(external.get()) != 0) return fail_errno();
   return {};
 }

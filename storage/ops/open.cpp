@@ -74,8 +74,7 @@ void StorageServer::close_file(InodeId id) {
     file->restarts = 0;
   }
   shard.open.erase(it);
-  shard.recent.push_back(file);
-  if (shard.recent.size() > kRecentPerShard) shard.recent.pop_front();
+  keep_recent(shard, file);
 }
 
 Result<ChunkState> StorageServer::stat_file(InodeId id) {

@@ -132,6 +132,57 @@ TEST_F(HostileRequests, ANameAsLongAsAMessageIsRefusedWithAShortText) {
   EXPECT_LT(answer.body.size(), 4096u);
 }
 
+TEST_F(HostileRequests, ALeaseBesideOthersWhereThereAreNoneIsRefused) {
+  const InodeId id = outside_file("file", std::string(100'000, 'x'));
+  ASSERT_TRUE(harness_.meta().open(harness_.root(), id, O_RDONLY));
+  wire::ReadRequest read;
+  read.set_id(id);
+  read.set_bytes(10);
+  ASSERT_EQ(storage("Read", read, {.room_bytes = 10}).code, 0);
+  wire::DropRequest drop;
+  drop.set_id(id);
+  drop.set_bytes(40'960);
+  ASSERT_EQ(storage("Drop", drop).code, 0);  // here, and not all of it
+  for (const bool writes : {false, true}) {
+    wire::LeaseRequest lease;
+    lease.set_id(id);
+    lease.set_beside(true);
+    lease.set_writes(writes);
+    const Answer answer = storage("Lease", lease);
+    EXPECT_EQ(answer.code, EAGAIN) << answer.body;
+    EXPECT_FALSE(answer.has_descriptor);
+  }
+  harness_.meta().release(id, O_RDONLY);
+}
+
+TEST_F(HostileRequests, ALeaseEndsInOrderThoughItsFileWasClosedLongAgo) {
+  const InodeId id = harness_.create("file", "content");
+  wire::LeaseRequest lease;
+  lease.set_id(id);
+  ASSERT_EQ(storage("Lease", lease).code, 0);
+  // As many others as it takes to forget it.
+  for (InodeId other = id + 1; other < id + 2000; ++other) storage("StatFile", file_request(other));
+  EXPECT_EQ(storage("EndLease", file_request(id)).code, 0);
+  EXPECT_EQ(storage("EndLease", file_request(id)).code, 0);
+  EXPECT_EQ(harness_.read(id), "content");
+}
+
+TEST_F(HostileRequests, AFlushThatBeganMayBeginAgain) {
+  const InodeId id = harness_.create("file", "content");
+  wire::FlushBeginRequest begin;
+  begin.set_id(id);
+  *begin.mutable_source() = caching_request(id, "file").source();
+  for (int i = 0; i < 2; ++i) {
+    const Answer begun = storage("FlushBegin", begin);
+    ASSERT_EQ(begun.code, 0) << begun.body;
+  }
+  EXPECT_EQ(storage("FlushMove", file_request(id)).code, 0);
+  EXPECT_EQ(storage("FlushMove", file_request(id)).code, 0);
+  EXPECT_EQ(storage("FlushCommit", file_request(id)).code, 0);
+  EXPECT_EQ(storage("FlushCommit", file_request(id)).code, ECANCELED);
+  EXPECT_EQ(harness_.outside_content("file"), "content");
+}
+
 TEST_F(HostileRequests, LayoutsThatCannotBeAreRefused) {
   const InodeId id = outside_file("file", "content");
   for (const uint64_t bytes : {uint64_t{0}, uint64_t{1}, uint64_t{1} << 40, uint64_t{1} << 63, UINT64_MAX}) {
