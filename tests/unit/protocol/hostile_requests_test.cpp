@@ -167,6 +167,7 @@ TEST_F(HostileRequests, ALeaseEndsInOrderThoughItsFileWasClosedLongAgo) {
   EXPECT_EQ(harness_.read(id), "content");
 }
 
+// The one that began it may have been killed.
 TEST_F(HostileRequests, AFlushThatBeganMayBeginAgain) {
   const InodeId id = harness_.create("file", "content");
   wire::FlushBeginRequest begin;
@@ -218,12 +219,17 @@ TEST_F(HostileRequests, SizesThatNoFileHasAreRefused) {
   EXPECT_EQ(harness_.read(id), "content");
 }
 
+// A FIFO would be waited for, and a device is no file of the tree.
 TEST_F(HostileRequests, OnlyFilesAreOpenedOutside) {
   ASSERT_EQ(::mkfifo(harness_.outside("fifo").c_str(), 0600), 0);
   const InodeId id = harness_.lookup("fifo").id;
   wire::CachingFileRequest caching = caching_request(id, "fifo");
   caching.mutable_version()->set_size(10);
   EXPECT_EQ(storage("CachingFile", caching).code, EINVAL);
+  // Where it is then, the metadata server says.
+  wire::CachingFileRequest elsewhere = caching;
+  elsewhere.mutable_source()->set_path("nowhere");
+  EXPECT_EQ(storage("CachingFile", elsewhere).code, EINVAL);
   wire::FlushBeginRequest flush;
   flush.set_id(id);
   *flush.mutable_source() = caching.source();
@@ -290,6 +296,7 @@ TEST_F(HostileRequests, TextsOfErrorsAreShort) {
   EXPECT_LE(answer.body.size(), 4096u);
 }
 
+// A reply that no frame carries.
 class HugeValue final : public wire::Meta {
  public:
   void Getxattr(google::protobuf::RpcController*, const wire::XattrRequest*, wire::BytesReply* reply,
