@@ -219,6 +219,18 @@ TEST_F(HostileRequests, SizesThatNoFileHasAreRefused) {
   EXPECT_EQ(harness_.read(id), "content");
 }
 
+// What overflows is seen by the sanitizers.
+TEST_F(HostileRequests, ANumberOfBlocksMayBeAnything) {
+  const InodeId id = outside_file("file", "content");
+  for (const uint64_t blocks : kHostileSizes) {
+    wire::CachingFileRequest caching = caching_request(id, "file");
+    caching.set_blocks(blocks);
+    EXPECT_EQ(storage("CachingFile", caching).code, 0) << blocks;
+    EXPECT_EQ(storage("CloseFile", file_request(id)).code, 0);
+  }
+  EXPECT_EQ(harness_.read(id), "content");
+}
+
 // A FIFO would be waited for, and a device is no file of the tree.
 TEST_F(HostileRequests, OnlyFilesAreOpenedOutside) {
   ASSERT_EQ(::mkfifo(harness_.outside("fifo").c_str(), 0600), 0);
