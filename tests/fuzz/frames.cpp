@@ -4,6 +4,7 @@
 //   how   := bit 0: to the server with a secret; bit 1: a descriptor comes with the first byte; bits 2 and 3: how many
 //            bytes are sent at a time
 #include <fcntl.h>
+#include <google/protobuf/stubs/logging.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -96,6 +97,7 @@ void talk(int socket, Input bytes, size_t most_at_a_time, bool with_descriptor) 
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   forebay::fuzz::confine();
   (void)forebay::start_log("stderr", "off");
+  google::protobuf::SetLogHandler(nullptr);
   return 0;
 }
 

@@ -1,6 +1,7 @@
 // Requests of any kind, to the real servers behind their dispatchers: a metadata server, a storage server and a
 // management server on directories of their own, made anew for each input. See sequence.h for what an input is.
 #include <fcntl.h>
+#include <google/protobuf/stubs/logging.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -182,6 +183,7 @@ void World::run(const Request& request) {
 extern "C" int LLVMFuzzerInitialize(int*, char***) {
   forebay::fuzz::confine();
   (void)forebay::start_log("stderr", "off");
+  google::protobuf::SetLogHandler(nullptr);
   testing::FLAGS_gtest_throw_on_failure = true;
   return 0;
 }
