@@ -137,7 +137,7 @@ Status set_layout(Session& session, InodeId id, std::string_view text) {
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return fail(EINVAL, "a layout is a JSON object with count and chunk_size");
   ASSIGN_OR_RETURN(const uint64_t count, number_of(json, "count", kMostStripes));
-  ASSIGN_OR_RETURN(const uint64_t chunk_size, number_of(json, "chunk_size", kLargestChunkBytes));
+  ASSIGN_OR_RETURN(const uint64_t chunk_size, number_of(json, "chunk_size", kMostChunkBytes));
   return session.meta.set_layout_rule(id, LayoutRule{static_cast<uint32_t>(count), chunk_size});
 }
 

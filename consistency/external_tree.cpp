@@ -23,6 +23,18 @@ Result<UniqueFd> open_beneath(int directory_fd, const char* path, int flags) {
   }
 }
 
+// A FIFO would be waited for, and a device does what it likes.
+Status check_type(mode_t mode) {
+  return S_ISREG(mode) || S_ISDIR(mode) ? Status{} : Status(fail(EINVAL, "neither a file nor a directory"));
+}
+
+// What an object is never changes: no server is asked.
+Status check_opens_at_once(int fd) {
+  struct statx found;
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &found) != 0) return fail_errno();
+  return check_type(found.stx_mode);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ExternalTree>> ExternalTree::open(const std::string& path) {
@@ -57,7 +69,10 @@ Result<UniqueFd> ExternalTree::reopen(int fd, int flags) {
 }
 
 Result<UniqueFd> ExternalTree::open_ref(const ExternalRef& ref, int flags) const {
-  if (ref.descriptor != nullptr) return reopen(ref.descriptor->get(), flags);
+  if (ref.descriptor != nullptr) {
+    RETURN_IF_ERROR(check_opens_at_once(ref.descriptor->get()));
+    return reopen(ref.descriptor->get(), flags);
+  }
   // One call takes less than PATH_MAX bytes of path, so a longer one is walked in pieces that end at a slash.
   constexpr size_t kMostBytes = 4000;
   std::string_view rest = ref.path.empty() ? std::string_view(".") : std::string_view(ref.path);
@@ -76,6 +91,7 @@ Result<UniqueFd> ExternalTree::open_ref(const ExternalRef& ref, int flags) const
   ASSIGN_OR_RETURN(const Probe found, probe_known(fd.get()));
   if (S_ISLNK(found.attributes.mode)) return fail(ELOOP);
   if (!(found.identity == ref.identity)) return fail(ESTALE, "{}: is another object now", ref.path);
+  RETURN_IF_ERROR(check_type(found.attributes.mode));
   return reopen(fd.get(), flags);
 }
 

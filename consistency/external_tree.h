@@ -31,7 +31,7 @@ class ExternalTree {
   static Result<UniqueFd> reopen(int fd, int flags);
 
   // Opens the object that `ref` names, by its descriptor or its path of any length. ESTALE when another object lies
-  // there; ENOENT when none does. Not for O_CREAT. Thread safe.
+  // there; ENOENT when none does; EINVAL for what is neither file nor directory. Not for O_CREAT. Thread safe.
   Result<UniqueFd> open_ref(const ExternalRef& ref, int flags) const;
 
   Result<Probe> probe_child(int directory_fd, const char* name) const { return probe(directory_fd, name, device_); }

@@ -14,7 +14,6 @@ namespace {
 
 constexpr uint64_t kKiB = 1024, kMiB = 1024 * kKiB;
 constexpr uint64_t kLeastCapacity = 4 * kMiB;
-constexpr uint64_t kLeastChunk = 64 * kKiB, kMostChunk = 64 * kMiB;
 constexpr uint64_t kLeastBandwidth = 64 * kKiB;
 constexpr uint64_t kMostSmallFile = 16 * kMiB;
 constexpr uint32_t kMostStreams = 64;
@@ -53,7 +52,7 @@ constexpr std::array kConflictRules = {
 
 Status set_chunk_size(Config& config, std::string_view value) {
   uint64_t bytes = 0;
-  RETURN_IF_ERROR(set_size(bytes, value, kLeastChunk, kMostChunk));
+  RETURN_IF_ERROR(set_size(bytes, value, kLeastChunkBytes, kMostChunkBytes));
   if ((bytes & (bytes - 1)) != 0) return fail(EINVAL, "\"{}\" is not a power of two", value);
   config.cache.chunk_size_bytes = bytes;
   return {};

@@ -11,8 +11,8 @@
 
 namespace forebay {
 
-// Limits of a layout, for whoever takes one from somebody else.
-constexpr uint64_t kSmallestChunkBytes = 64 << 10, kLargestChunkBytes = 1 << 30;
+// What a layout may say: a chunk is held in memory while it is fetched.
+constexpr uint64_t kLeastChunkBytes = 64 << 10, kMostChunkBytes = 64 << 20;
 constexpr size_t kMostStripes = 256;
 
 // One target's part of a file. A chunk file counts its bytes without the gaps in which the other targets' chunks are:

@@ -29,6 +29,12 @@ Evictor& EvictorSet::of(TargetId target) {
   return *evictor;
 }
 
+Evictor* EvictorSet::find(TargetId target) {
+  const std::lock_guard lock(mutex_);
+  const auto found = evictors_.find(target);
+  return found == evictors_.end() ? nullptr : found->second.get();
+}
+
 void EvictorSet::touch(const std::vector<TargetId>& targets, InodeId id) {
   for (const TargetId target : targets) of(target).touch(id);
 }

@@ -24,6 +24,8 @@ class EvictorSet {
 
   // Made when it is asked for first. Thread safe, like all of these.
   Evictor& of(TargetId target);
+  // Null: no file that we know has data there.
+  Evictor* find(TargetId target);
   // A file was used that has data on these targets.
   void touch(const std::vector<TargetId>& targets, InodeId id);
   // A file has no data any more.

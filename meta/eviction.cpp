@@ -37,8 +37,11 @@ std::unique_ptr<evictor::Evictor> MetaServer::make_evictor(TargetId target) {
 }
 
 Status MetaServer::make_room(TargetId target, uint64_t bytes) {
-  if (bytes > 0) return evictors_.of(target).make_room(bytes);
-  evictors_.of(target).kick();
+  // One that was never used here has nothing to give; an evictor of its own would be a thread for each number.
+  evictor::Evictor* const evictor = evictors_.find(target);
+  if (evictor == nullptr) return bytes == 0 ? Status{} : Status(fail(ENOSPC, "no file is known on target {}", target));
+  if (bytes > 0) return evictor->make_room(bytes);
+  evictor->kick();
   return {};
 }
 

@@ -238,6 +238,7 @@ void MetaServer::lease_settled(InodeId id) {
 
 Status MetaServer::mark_dirty(InodeId id, bool leased) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  if (!inode->is_file()) return fail(EINVAL, "inode {}: only files have data", id);
   bool unlinked = false;
   {
     const std::lock_guard lock(inode->mutex);

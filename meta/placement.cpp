@@ -38,7 +38,7 @@ std::vector<TargetId> Placement::draining() const {
 uint64_t Placement::chunk_size_for(size_t targets) const {
   constexpr uint64_t kRequestBytes = 1 << 20;
   if (targets == 1) return plain_->chunk_size_bytes;
-  return std::clamp(std::bit_floor(kRequestBytes / targets), kSmallestChunkBytes, plain_->chunk_size_bytes);
+  return std::clamp(std::bit_floor(kRequestBytes / targets), kLeastChunkBytes, plain_->chunk_size_bytes);
 }
 
 Result<std::shared_ptr<const Layout>> Placement::place(const std::string& node, LayoutRule rule, uint64_t size_bytes) {

@@ -14,6 +14,20 @@ CapacityPool pool_of(uint64_t capacity_bytes, uint64_t used_bytes) {
   return CapacityPool::kNormal;
 }
 
+// What a server may say of itself: all of it is kept, and goes to everybody once a second.
+bool makes_sense(const ServerInfo& server) {
+  constexpr size_t kMostNameBytes = 255, kMostPathBytes = 4096, kMostAddresses = 16, kMostTargets = 64;
+  const auto is_name = [](const std::string& name) { return name.size() <= kMostNameBytes; };
+  const auto is_address = [](const std::string& address) { return address.size() <= kMostPathBytes; };
+  const auto is_target = [&](const TargetInfo& target) {
+    return is_name(target.identity) && target.path.size() <= kMostPathBytes;
+  };
+  return is_name(server.identity) && is_name(server.node) && server.addresses.size() <= kMostAddresses &&
+         server.targets.size() <= kMostTargets &&
+         std::all_of(server.addresses.begin(), server.addresses.end(), is_address) &&
+         std::all_of(server.targets.begin(), server.targets.end(), is_target);
+}
+
 }  // namespace
 
 MgmtServer::MgmtServer(Options options, std::unique_ptr<Store> store)
@@ -69,6 +83,7 @@ Result<uint32_t> MgmtServer::number_of(Store::Kind kind, const std::string& iden
   for (const auto& [key, number] : numbers_) {
     if (key.first == kind) next = std::max(next, number + 1);
   }
+  if (numbers_.size() >= kMostMembers) return fail(ENOSPC, "{} numbers are given; {} gets none", kMostMembers, node);
   if (store_ != nullptr) RETURN_IF_ERROR(store_->put({kind, identity, next, node, false}));
   numbers_[{kind, identity}] = next;
   return next;
@@ -100,7 +115,11 @@ void MgmtServer::take_over(const ServerInfo& before, ServerInfo& after) const {
 }
 
 Result<ServerInfo> MgmtServer::report(const ServerInfo& server) {
+  if (!makes_sense(server)) return fail(EINVAL, "a server that cannot be: names, addresses or targets");
   const std::lock_guard lock(mutex_);
+  if (!servers_.contains(server.identity) && servers_.size() >= kMostServers) {
+    return fail(ENOSPC, "{} servers are known; there is no room for {}", servers_.size(), server.node);
+  }
   RETURN_IF_ERROR(check(server));
   ServerInfo numbered = server;
   RETURN_IF_ERROR(number(numbered));

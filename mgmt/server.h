@@ -18,6 +18,9 @@ class MgmtServer final : public MgmtService {
   // Heartbeats come every second: after kProbablyOffline several are missing.
   static constexpr std::chrono::seconds kProbablyOffline{4}, kOffline{30};
 
+  // Known at a time, and ever numbered: a number of a metadata server has 16 bits (kOwnerShift).
+  static constexpr size_t kMostServers = 4096, kMostMembers = 16'384;
+
   struct Options {
     std::string cluster;
     std::string external;

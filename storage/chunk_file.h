@@ -138,6 +138,7 @@ class ChunkFile {
   // and is complete or lent already.
   Status begin_lease(bool writes, bool direct);
   void end_lease();
+  bool lent() const { return leases_ > 0; }
   // Looks whether somebody wrote. Before anything that depends on size, times or dirtiness.
   Status notice();
   // Not dirty, and only an announced write can make it so.
@@ -177,7 +178,8 @@ class ChunkFile {
   int writers_pending = 0;   // between mark_dirty() and their write
   bool complete_reported = false;
   uint64_t reserved_end = 0;  // of the file: behind what was given to those who append
-  UniqueFd flush_fd;          // the external file, from flush_begin() to flush_commit()
+  std::shared_ptr<const UniqueFd> flush_fd;  // the external file, from flush_begin() to flush_commit()
+  bool flush_moves = false;                  // in flush_move()
   FlushPlan flush_plan;
 
  private:

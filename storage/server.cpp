@@ -75,13 +75,17 @@ Result<StorageServer::FilePtr> StorageServer::get(InodeId id, bool is_new) {
   }
   known = file;
   if (file->may_be_written()) lease_watch_.add(file);  // a mapping that has outlived our last run
-  shard.recent.push_back(file);
-  if (shard.recent.size() > kRecentPerShard) {
-    const InodeId oldest = shard.recent.front()->id();
-    shard.recent.pop_front();
-    if (auto it = shard.files.find(oldest); it != shard.files.end() && it->second.expired()) shard.files.erase(it);
-  }
+  keep_recent(shard, file);
   return file;
+}
+
+void StorageServer::keep_recent(Shard& shard, const FilePtr& file) {
+  shard.recent.push_back(file);
+  if (shard.recent.size() <= kRecentPerShard) return;
+  const InodeId oldest = shard.recent.front()->id();
+  shard.recent.pop_front();
+  // What is left of it would keep the memory of a whole ChunkFile.
+  if (auto it = shard.files.find(oldest); it != shard.files.end() && it->second.expired()) shard.files.erase(it);
 }
 
 // Counts what the target holds. Only after a power cut, where the sums may not fit the files.

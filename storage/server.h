@@ -146,7 +146,8 @@ class StorageServer final : public StorageService {
   Result<Validator> finish_outside(ChunkFile& file, const std::optional<FileTime>& mtime);
   Status copy_all(ChunkFile& file, int external_fd);
   Status copy_present(ChunkFile& file, int external_fd);
-  Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan);
+  // `external`: the external file's descriptor.
+  Status move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan, int external);
   static Status wait_for_writers(ChunkFile& file);
   static Result<std::vector<Extent>> find_changed(ChunkFile& file, const ChunkFile::FlushPlan& plan);
 
@@ -166,12 +167,19 @@ class StorageServer final : public StorageService {
     std::unordered_map<InodeId, std::weak_ptr<ChunkFile>> files;
     std::unordered_map<InodeId, FilePtr> open;
     std::unordered_map<InodeId, FilePtr> flushing;  // from flush_begin() to flush_commit()
+    struct Lent {
+      FilePtr file;
+      uint64_t leases = 0;
+    };
+    std::unordered_map<InodeId, Lent> lent;  // the object must stay: it counts them, too
     std::deque<FilePtr> recent;
   };
   static constexpr size_t kShards = 16;
   static constexpr size_t kRecentPerShard = 32;
   std::array<Shard, kShards> shards_;
   Shard& shard_of(InodeId id) { return shards_[id % kShards]; }
+  // Nobody uses the file any more; the caller holds the shard's mutex.
+  static void keep_recent(Shard& shard, const FilePtr& file);
 
   std::atomic<uint64_t> hits_{0}, misses_{0}, fetched_bytes_{0}, flushed_bytes_{0};
 };

@@ -78,7 +78,7 @@ void init(void* userdata, fuse_conn_info* connection) {
   connection->time_gran = 1;  // ns
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 17)
   // Only a wait for a lock of another node can be interrupted; libfuse needs no list of requests without.
-  connection->no_interrupt = session.layouts == nullptr ? 1 : 0;
+  connection->no_interrupt = session.in_cluster() ? 0 : 1;
 #endif
 }
 

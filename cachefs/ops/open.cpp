@@ -32,7 +32,7 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const La
   }
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 12)
   // Its close has nothing to bring out or to report. But in a cluster locks may end with it.
-  info->noflush = session.layouts == nullptr && (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;
+  info->noflush = !session.in_cluster() && (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;
 #endif
   info->fh = reinterpret_cast<uint64_t>(handle.release());
   return {};

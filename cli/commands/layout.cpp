@@ -37,8 +37,8 @@ Result<Json> rule_of(const LayoutOptions& options) {
   }
   if (options.chunk_size != "auto") {
     const auto bytes = parse_bytes(options.chunk_size);
-    if (!bytes || *bytes < kSmallestChunkBytes || *bytes > kLargestChunkBytes || (*bytes & (*bytes - 1)) != 0) {
-      return fail(EINVAL, "--chunk-size {}: a power of two from 64KiB to 1GiB, or \"auto\", is needed",
+    if (!bytes || *bytes < kLeastChunkBytes || *bytes > kMostChunkBytes || (*bytes & (*bytes - 1)) != 0) {
+      return fail(EINVAL, "--chunk-size {}: a power of two from 64KiB to 64MiB, or \"auto\", is needed",
                   options.chunk_size);
     }
     rule["chunk_size"] = *bytes;

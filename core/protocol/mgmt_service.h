@@ -66,7 +66,8 @@ class MgmtService {
   // --- by servers
   // A server is there, at its start and again with each heartbeat: takes its addresses, and its targets with what is
   // used of them. Returns the same with the numbers that mgmtd gave (of the metadata server, of the targets): one that
-  // is known by its identity keeps them. EEXIST: another target has that number; EXDEV: it is of another cluster.
+  // is known by its identity keeps them. EEXIST: another target has that number; EXDEV: it is of another cluster;
+  // EINVAL: what it says of itself makes no sense; ENOSPC: there are too many.
   virtual Result<ServerInfo> report(const ServerInfo& server) = 0;
 
   // --- by everybody

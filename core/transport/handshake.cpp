@@ -12,6 +12,7 @@
 #include <cassert>
 
 #include "core/io.h"
+#include "core/printable.h"
 #include "core/transport/hello.pb.h"
 
 namespace forebay::transport {
@@ -65,18 +66,22 @@ Failure refuse(Connection& connection, int code, std::string reason, Deadline de
   return fail(code, "{}: {}", connection.peer_name(), reason);
 }
 
+// What goes into logs and answers.
+bool is_line(const std::string& name) { return name.size() <= kMostNameBytes && printable(name) == name; }
+
 // Empty: nothing speaks against the client.
 std::pair<int, std::string> objection(const wire::Hello& hello, const Party& self) {
   if (hello.newest_version() < kOldestVersion || hello.oldest_version() > kNewestVersion) {
     return {EPROTO, fmt::format("protocol versions {} to {}; this server speaks {} to {}", hello.oldest_version(),
                                 hello.newest_version(), kOldestVersion, kNewestVersion)};
   }
+  if (hello.nonce().size() != kNonceBytes || hello.level() >= kLevels || !is_line(hello.node()) ||
+      !is_line(hello.cluster()) || hello.role() < static_cast<uint32_t>(Role::kClient) ||
+      hello.role() > static_cast<uint32_t>(Role::kManagement)) {
+    return {EPROTO, "a greeting that makes no sense"};
+  }
   if (!hello.cluster().empty() && hello.cluster() != self.cluster) {
     return {EXDEV, fmt::format("is of cluster {}; this server is of cluster {}", hello.cluster(), self.cluster)};
-  }
-  if (hello.nonce().size() != kNonceBytes || hello.level() >= kLevels || hello.node().size() > kMostNameBytes ||
-      hello.role() < static_cast<uint32_t>(Role::kClient) || hello.role() > static_cast<uint32_t>(Role::kManagement)) {
-    return {EPROTO, "a greeting that makes no sense"};
   }
   return {};
 }

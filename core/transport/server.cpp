@@ -10,6 +10,7 @@
 
 #include "core/config.h"
 #include "core/log.h"
+#include "core/printable.h"
 #include "core/transport/call.h"
 #include "core/transport/serving.h"
 #include "core/transport/socket_connection.h"
@@ -187,7 +188,7 @@ bool Server::greet(uint64_t key, const ClientPtr& client) {
   const Result<Greeted> greeted = answer(*client->connection, self_, secret_, steady_clock::now() + kGreetingLimit);
   if (!greeted) {
     // Port scans and health checks come and go without a word.
-    if (greeted.error().code != ECONNRESET) log(Module::kCore).warn("refused {}", greeted.error().context);
+    if (greeted.error().code != ECONNRESET) log(Module::kCore).warn("refused {}", printable(greeted.error().context));
     return false;
   }
   ::epoll_ctl(pools_[kGreeting].epoll.get(), EPOLL_CTL_DEL, client->connection->poll_descriptor(), nullptr);

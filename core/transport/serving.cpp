@@ -1,6 +1,7 @@
 #include "core/transport/serving.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/thread_buffer.h"
 
@@ -20,9 +21,9 @@ Result<std::span<const char>> Serving::take_bulk() {
 void Serving::drain() {
   if (taken_ || broken_) return;
   taken_ = true;
-  constexpr size_t kPiece = 64 << 10;
+  std::array<char, 16 << 10> buffer;  // not space(): what is replied may lie there
   for (size_t left = request_.bulk_bytes; left > 0 && !broken_;) {
-    const std::span<char> piece = space(std::min(left, kPiece));
+    const std::span<char> piece = std::span<char>(buffer).first(std::min(left, buffer.size()));
     broken_ = !connection_.receive_bulk(piece, deadline());
     left -= piece.size();
   }
@@ -32,6 +33,7 @@ void Serving::reply_text(const std::string& body) {
   replied_ = true;
   drain();
   if (broken_) return;
+  if (body.size() > kMostBodyBytes) fail({EMSGSIZE, fmt::format("a reply of {} bytes", body.size())});
   Header header;
   header.kind = Kind::kReply;
   header.method = request_.method;

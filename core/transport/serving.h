@@ -31,7 +31,10 @@ class Serving final : public google::protobuf::RpcController {
   std::span<char> space(size_t bytes);
 
   // What the reply will be, besides the message.
-  void fail(Error error) { error_ = std::move(error); }
+  void fail(Error error) {
+    error_ = std::move(error);
+    if (error_.context.size() > kMostErrorBytes) error_.context.resize(kMostErrorBytes);
+  }
   void take(const Status& status) {
     if (!status) fail(status.error());
   }
@@ -57,6 +60,8 @@ class Serving final : public google::protobuf::RpcController {
   void NotifyOnCancel(google::protobuf::Closure*) override {}
 
  private:
+  // Of a line of text: it may quote what the client said, is kept by the ReplyCache, and must fit a frame.
+  static constexpr size_t kMostErrorBytes = 4 << 10;
   // For the client to send what it has promised, or to take what it has asked for.
   static Deadline deadline() { return std::chrono::steady_clock::now() + kTransferLimit; }
 

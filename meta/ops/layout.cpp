@@ -55,8 +55,8 @@ Status MetaServer::set_layout_rule(InodeId id, const std::optional<LayoutRule>& 
   }
   if (rule && rule->count > kMostStripes) return fail(EINVAL, "{} targets; {} at most", rule->count, kMostStripes);
   const uint64_t chunk = rule ? rule->chunk_size_bytes : 0;
-  if (chunk != 0 && (chunk < kSmallestChunkBytes || chunk > kLargestChunkBytes || !std::has_single_bit(chunk))) {
-    return fail(EINVAL, "chunks of {} bytes; a power of two from 64 KiB to 1 GiB is needed", chunk);
+  if (chunk != 0 && (chunk < kLeastChunkBytes || chunk > kMostChunkBytes || !std::has_single_bit(chunk))) {
+    return fail(EINVAL, "chunks of {} bytes; a power of two from 64 KiB to 64 MiB is needed", chunk);
   }
   if (rule) RETURN_IF_ERROR(store_inode(inode));
   RETURN_IF_ERROR(layout_rules_.set(id, rule));

@@ -82,6 +82,7 @@ void MetaDispatch::reply_created(transport::Serving& serving, const Result<Creat
 void MetaDispatch::Create(Controller* controller, const wire::CreateRequest* request, wire::CreateReply* reply,
                           Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name())) return;
   const Caller caller = caller_of(request->caller(), serving);
   const auto made = service_.create(caller, request->parent(), request->name(), request->mode(), request->flags());
   reply_created(serving, made, request->flags(), *reply);

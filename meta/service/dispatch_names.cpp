@@ -29,6 +29,7 @@ void MetaDispatch::reply_entry(transport::Serving& serving, const Result<EntryRe
 
 void MetaDispatch::Lookup(Controller* controller, const wire::NameRequest* request, wire::EntryReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name())) return;
   const Caller caller = caller_of(request->caller(), serving);
   reply_entry(serving, service_.lookup(caller, request->parent(), request->name()), *reply);
 }
@@ -43,6 +44,7 @@ void MetaDispatch::ForgetMany(Controller* controller, const wire::ForgetManyRequ
 
 void MetaDispatch::Mknod(Controller* controller, const wire::MknodRequest* request, wire::EntryReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name())) return;
   const Caller caller = caller_of(request->caller(), serving);
   const auto made = service_.mknod(caller, request->parent(), request->name(), request->mode(), request->device());
   reply_entry(serving, made, *reply);
@@ -50,6 +52,7 @@ void MetaDispatch::Mknod(Controller* controller, const wire::MknodRequest* reque
 
 void MetaDispatch::Mkdir(Controller* controller, const wire::MkdirRequest* request, wire::EntryReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name())) return;
   const Caller caller = caller_of(request->caller(), serving);
   reply_entry(serving, service_.mkdir(caller, request->parent(), request->name(), request->mode()), *reply);
 }
@@ -57,28 +60,33 @@ void MetaDispatch::Mkdir(Controller* controller, const wire::MkdirRequest* reque
 void MetaDispatch::Symlink(Controller* controller, const wire::SymlinkRequest* request, wire::EntryReply* reply,
                            Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name())) return;
   const Caller caller = caller_of(request->caller(), serving);
   reply_entry(serving, service_.symlink(caller, request->parent(), request->name(), request->target()), *reply);
 }
 
 void MetaDispatch::Link(Controller* controller, const wire::LinkRequest* request, wire::EntryReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->new_name())) return;
   const Caller caller = caller_of(request->caller(), serving);
   reply_entry(serving, service_.link(caller, request->id(), request->new_parent(), request->new_name()), *reply);
 }
 
 void MetaDispatch::Unlink(Controller* controller, const wire::NameRequest* request, wire::Done*, Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name())) return;
   serving.take(service_.unlink(caller_of(request->caller(), serving), request->parent(), request->name()));
 }
 
 void MetaDispatch::Rmdir(Controller* controller, const wire::NameRequest* request, wire::Done*, Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name())) return;
   serving.take(service_.rmdir(caller_of(request->caller(), serving), request->parent(), request->name()));
 }
 
 void MetaDispatch::Rename(Controller* controller, const wire::RenameRequest* request, wire::Done*, Closure*) {
   transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name()) || !is_name(serving, request->new_name())) return;
   serving.take(service_.rename(caller_of(request->caller(), serving), request->parent(), request->name(),
                                request->new_parent(), request->new_name(), request->flags()));
 }

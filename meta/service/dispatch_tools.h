@@ -1,6 +1,7 @@
 // What the methods of MetaDispatch have in common.
 #pragma once
 
+#include <climits>
 #include <string_view>
 
 #include "core/protocol/wire/convert.h"
@@ -25,6 +26,18 @@ inline bool only_storage(transport::Serving& serving, std::string_view what) {
   const transport::Party& peer = serving.peer();
   if (peer.role == transport::Role::kStorage) return true;
   serving.fail({EPERM, fmt::format("{} is for storage servers; {} {} asked", what, role_name(peer.role), peer.node)});
+  return false;
+}
+
+// False: it is not the name of a directory's entry, and the peer was told so. A kernel sends no others; openat(2) would
+// take them for ways out of the directory.
+inline bool is_name(transport::Serving& serving, std::string_view name) {
+  constexpr std::string_view kNotInNames("/\0", 2);
+  const bool too_long = name.size() >= PATH_MAX;
+  if (!too_long && !name.empty() && name != "." && name != ".." && name.find_first_of(kNotInNames) == name.npos) {
+    return true;
+  }
+  serving.fail({too_long ? ENAMETOOLONG : EINVAL, "not the name of a directory's entry"});
   return false;
 }
 

@@ -53,6 +53,9 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
   FlushBeginReply reply;
   {
     const std::unique_lock lock(file->mutex);
+    // Of a metadata server that was killed; its request may be under way here all the same.
+    if (file->flush_moves) return fail(EBUSY, "inode {}: is being flushed", request.id);
+    if (file->flushing()) file->abort_flush();
     RETURN_IF_ERROR(file->settle());
     RETURN_IF_ERROR(file->notice());
     const Validator& version = file->version();
@@ -74,7 +77,7 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
     RETURN_IF_ERROR(file->expect(Expectation::kData));
     file->flush_plan = file->begin_flush();
     file->flush_plan.external_size = before.version.size;
-    file->flush_fd = std::move(fd);
+    file->flush_fd = std::make_shared<const UniqueFd>(std::move(fd));
     reply.size = file->stripe().file_end(file->flush_plan.size);
     reply.base = file->stripe().file_end(file->flush_plan.base);
   }
@@ -89,14 +92,28 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
 
 Status StorageServer::flush_resize(InodeId id, uint64_t base, uint64_t size) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::unique_lock lock(file->mutex);
   if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
-  return set_external_size(file->flush_fd.get(), base, size, file->flush_plan.external_size);
+  return set_external_size(file->flush_fd->get(), base, size, file->flush_plan.external_size);
 }
 
 Status StorageServer::flush_move(InodeId id) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
-  if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
-  const Status moved = move_dirty(*file, file->flush_plan);
+  std::shared_ptr<const UniqueFd> external;
+  ChunkFile::FlushPlan plan;
+  {
+    const std::unique_lock lock(file->mutex);
+    if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
+    if (file->flush_moves) return fail(EBUSY, "inode {}: is being flushed", id);
+    file->flush_moves = true;
+    external = file->flush_fd;
+    plan = file->flush_plan;
+  }
+  const Status moved = move_dirty(*file, plan, external->get());
+  {
+    const std::unique_lock lock(file->mutex);
+    file->flush_moves = false;
+  }
   if (moved) return {};
   flush_abort(id);
   return moved;
@@ -135,11 +152,10 @@ Result<std::vector<Extent>> StorageServer::find_changed(ChunkFile& file, const C
   return changed.extents();
 }
 
-Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan) {
-  const int fd = file.flush_fd.get();
+Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& plan, int external) {
   if (plan.shared) RETURN_IF_ERROR(wait_for_writers(file));
   const Stripe& stripe = file.stripe();
-  if (stripe.alone()) RETURN_IF_ERROR(set_external_size(fd, plan.base, plan.size, plan.external_size));
+  if (stripe.alone()) RETURN_IF_ERROR(set_external_size(external, plan.base, plan.size, plan.external_size));
   if (fault_armed(Fault::kSkipFlush)) return {};
   std::vector<Extent> extents = plan.extents;
   if (plan.compare) {
@@ -151,24 +167,26 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
   const std::span<char> buffer = thread_buffer(kBlockBytes);
   for (const Extent& extent : extents) {
     for (uint64_t at = extent.begin; at < extent.end;) {
-      uint64_t data = at, end = std::min({extent.end, at + kBlockBytes, at + stripe.run(at)});
+      uint64_t data = at, end = at;  // [at, data) is a hole, however long; of a part, within a chunk
       const uint64_t ahead = stripe.file_offset(at) - at;
       size_t bytes = 0;
       {
         const std::shared_lock lock(file.mutex);
-        end = std::min(end, file.size());  // truncated meanwhile: the next flush brings the size out
-        if (at >= end) break;
+        uint64_t last = std::min(extent.end, file.size());  // truncated meanwhile: the next flush brings it out
+        if (at >= last) break;
+        last = at + std::min(last - at, stripe.run(at));
         const off_t found = ::lseek(file.fd(), static_cast<off_t>(at), SEEK_DATA);
-        data = found < 0 ? end : std::min(static_cast<uint64_t>(found), end);
+        data = found < 0 ? last : std::min(static_cast<uint64_t>(found), last);
+        end = std::min(data + kBlockBytes, last);
         if (data < end) {
           const off_t hole = ::lseek(file.fd(), static_cast<off_t>(data), SEEK_HOLE);
           if (hole > 0) end = std::min(end, static_cast<uint64_t>(hole));
           ASSIGN_OR_RETURN(bytes, pread_full(file.fd(), buffer.data(), end - data, data));
         }
       }
-      RETURN_IF_ERROR(punch_outside(fd, {at + ahead, data + ahead}, stripe.alone() ? plan.base : kNoEnd));
+      RETURN_IF_ERROR(punch_outside(external, {at + ahead, data + ahead}, stripe.alone() ? plan.base : kNoEnd));
       flush_limit_.take(bytes);
-      RETURN_IF_ERROR(pwrite_full(fd, buffer.data(), bytes, data + ahead));
+      RETURN_IF_ERROR(pwrite_full(external, buffer.data(), bytes, data + ahead));
       flushed_bytes_ += bytes;
       {
         const std::unique_lock lock(file.mutex);
@@ -179,14 +197,14 @@ Status StorageServer::move_dirty(ChunkFile& file, const ChunkFile::FlushPlan& pl
     }
   }
   // The dirty extents are forgotten here after this: they must be on disk there first.
-  if (::fdatasync(fd) != 0) return fail_errno();
+  if (::fdatasync(external) != 0) return fail_errno();
   return {};
 }
 
 // The external file gets the application's mtime, the chunk file's if no other is given. Returns its version after
 // that.
 Result<Validator> StorageServer::finish_outside(ChunkFile& file, const std::optional<FileTime>& mtime) {
-  const int fd = file.flush_fd.get();
+  const int fd = file.flush_fd->get();
   struct stat ours;
   if (::fstat(file.fd(), &ours) != 0) return fail_errno("chunk file of inode {}", file.id());
   const timespec times[2] = {{0, UTIME_OMIT}, mtime ? mtime->to_timespec() : ours.st_mtim};
@@ -203,6 +221,7 @@ Result<FlushCommitReply> StorageServer::flush_commit(const FlushCommitRequest& r
   {
     const std::unique_lock lock(file->mutex);
     if (!file->flushing()) return fail(ECANCELED, "inode {}: was discarded during its flush", id);
+    if (file->flush_moves) return fail(EBUSY, "inode {}: is being flushed", id);
     RETURN_IF_ERROR(file->notice());
     if (request.version) {
       reply.version = *request.version;
@@ -230,7 +249,7 @@ void StorageServer::flush_abort(InodeId id) {
       (*file)->abort_flush();
       // What the outside is now is our own doing: not a conflict for the next try. If it can't be asked, the
       // expectation in the log stands.
-      const Result<consistency::Probe> now = external_.probe_fd((*file)->flush_fd.get());
+      const Result<consistency::Probe> now = external_.probe_fd((*file)->flush_fd->get());
       if (now) (void)(*file)->set_version(now->version);
     }
   }
@@ -258,9 +277,12 @@ Status StorageServer::copy_present(ChunkFile& file, int external_fd) {
   for (uint64_t at = 0; at < file.size();) {
     Extent gap;
     const bool any = file.next_missing(at, &gap);
-    const uint64_t end = std::min({any ? gap.begin : file.size(), at + kBlockBytes, at + stripe.run(at)});
-    ASSIGN_OR_RETURN(const size_t bytes, pread_full(file.fd(), buffer.data(), end - at, at));
-    RETURN_IF_ERROR(pwrite_full(external_fd, buffer.data(), bytes, stripe.file_offset(at)));
+    const uint64_t last = at + std::min((any ? gap.begin : file.size()) - at, stripe.run(at));
+    const off_t found = ::lseek(file.fd(), static_cast<off_t>(at), SEEK_DATA);
+    const uint64_t data = found < 0 ? last : std::min(static_cast<uint64_t>(found), last);
+    const uint64_t end = std::min(last, data + kBlockBytes);
+    ASSIGN_OR_RETURN(const size_t bytes, pread_full(file.fd(), buffer.data(), end - data, data));
+    RETURN_IF_ERROR(pwrite_full(external_fd, buffer.data(), bytes, stripe.file_offset(at) + (data - at)));
     at = end;
     if (!any || at < gap.begin) continue;
     lost += gap.size();
@@ -274,11 +296,17 @@ Status StorageServer::copy_all(ChunkFile& file, int external_fd) {
   const Stripe& stripe = file.stripe();
   std::vector<char> block(kBlockBytes);  // not the thread's buffer: read() may fetch through that one
   for (uint64_t at = 0;;) {
-    const std::span<char> piece(block.data(), std::min<uint64_t>(block.size(), stripe.run(at)));
-    ASSIGN_OR_RETURN(const size_t bytes, read(file.id(), stripe.file_offset(at), piece));
+    // Holes may be longer than anybody could read.
+    Result<uint64_t> data = seek({file.id(), at, SEEK_DATA});
+    if (!data && data.error().code == EAGAIN) data = at;
+    if (!data && data.error().code == ENXIO) return {};
+    RETURN_IF_ERROR(data);
+    const uint64_t run = stripe.run(stripe.local_below(*data));
+    const std::span<char> piece(block.data(), std::min<uint64_t>(block.size(), run));
+    ASSIGN_OR_RETURN(const size_t bytes, read(file.id(), *data, piece));
     if (bytes == 0) return {};
-    RETURN_IF_ERROR(pwrite_full(external_fd, block.data(), bytes, stripe.file_offset(at)));
-    at += bytes;
+    RETURN_IF_ERROR(pwrite_full(external_fd, block.data(), bytes, *data));
+    at = *data + bytes;
   }
 }
 

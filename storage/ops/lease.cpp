@@ -30,6 +30,13 @@ Result<UniqueFd> StorageServer::lease(const LeaseRequest& request) {
     fd.reset(::fcntl(file->fd(), F_DUPFD_CLOEXEC, 0));
   }
   if (request.writes) lease_watch_.add(file);
+  {
+    Shard& shard = shard_of(request.id);
+    const std::lock_guard lock(shard.mutex);
+    Shard::Lent& lent = shard.lent[request.id];
+    lent.file = file;
+    ++lent.leases;
+  }
   ++hits_;
   if (fd) return fd;
   const Failure failure = fail_errno("chunk file of inode {}", request.id);
@@ -40,7 +47,8 @@ Result<UniqueFd> StorageServer::lease(const LeaseRequest& request) {
 // The caller holds the file's mutex exclusively.
 Status StorageServer::begin_lease(ChunkFile& file, const LeaseRequest& request) {
   if (request.writes && file.complete()) RETURN_IF_ERROR(file.create(file.identity));
-  if (!file.exists() || (!file.complete() && !request.beside)) {
+  // Beside others there is no choice: but who says so may be the only one.
+  if (!file.exists() || (!file.complete() && !(request.beside && file.lent()))) {
     return fail(EAGAIN, "inode {}: is not all here", file.id());
   }
   if (request.writes) {
@@ -102,13 +110,23 @@ Status StorageServer::sum_clean_blocks(ChunkFile& file) {
 }
 
 void StorageServer::end_lease(InodeId id) {
-  const Result<FilePtr> file = get(id);
-  if (!file) return;
+  FilePtr file;
+  Shard& shard = shard_of(id);
   {
-    const std::unique_lock lock((*file)->mutex);
-    (*file)->end_lease();
+    const std::lock_guard lock(shard.mutex);
+    const auto found = shard.lent.find(id);
+    if (found == shard.lent.end()) return;
+    file = found->second.file;
+    if (--found->second.leases == 0) {
+      shard.lent.erase(found);
+      keep_recent(shard, file);
+    }
   }
-  see(**file);
+  {
+    const std::unique_lock lock(file->mutex);
+    file->end_lease();
+  }
+  see(*file);
 }
 
 void StorageServer::see(ChunkFile& file) {

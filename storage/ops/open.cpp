@@ -82,8 +82,7 @@ void StorageServer::close_file(InodeId id) {
     file->restarts = 0;
   }
   shard.open.erase(it);
-  shard.recent.push_back(file);
-  if (shard.recent.size() > kRecentPerShard) shard.recent.pop_front();
+  keep_recent(shard, file);
 }
 
 Result<ChunkState> StorageServer::stat_file(InodeId id) {
@@ -132,7 +131,9 @@ Result<std::shared_ptr<Source>> StorageServer::source_of(ChunkFile& file, const 
   } else if (::fstat(source->fd.get(), &attributes) != 0) {
     return fail_errno("{}", ref.path);
   }
-  source->sparse = attributes.st_blocks * 512 < attributes.st_size;
+  constexpr uint64_t kUnitBytes = 512;  // of st_blocks; what a peer says of them may be anything
+  const auto units = (static_cast<uint64_t>(attributes.st_size) + kUnitBytes - 1) / kUnitBytes;
+  source->sparse = static_cast<uint64_t>(attributes.st_blocks) < units;
   // A block costs a round trip, and a chunk is mostly no larger than this: then it comes with one. The outside's
   // recommendation counts where it is larger.
   constexpr size_t kSmallestBlock = 1 << 20;

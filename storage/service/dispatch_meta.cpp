@@ -18,6 +18,7 @@ void StorageDispatch::CachingFile(Controller* controller, const wire::CachingFil
   if (service == nullptr) return;
   const Result<CachingFileRequest> file = wire::decode(*request);
   if (!file) return serving.fail(file.error());
+  if (!of_a_file(serving, file->version)) return;
   reply_with(serving, service->caching_file(*file), *reply);
 }
 
@@ -94,23 +95,27 @@ void StorageDispatch::SettleExpectation(Controller* controller, const wire::Seen
                                         Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target_for_meta(serving, request->target(), "settle_expectation");
-  if (service != nullptr) serving.take(service->settle_expectation(request->id(), wire::decode(request->now())));
+  const Validator now = wire::decode(request->now());
+  if (service == nullptr || !of_a_file(serving, now)) return;
+  serving.take(service->settle_expectation(request->id(), now));
 }
 
 void StorageDispatch::SetVersion(Controller* controller, const wire::SetVersionRequest* request, wire::Done*,
                                  Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target_for_meta(serving, request->target(), "set_version");
-  if (service == nullptr) return;
-  serving.take(service->set_version(request->id(), wire::decode(request->from()), wire::decode(request->to())));
+  const Validator to = wire::decode(request->to());
+  if (service == nullptr || !of_a_file(serving, to)) return;
+  serving.take(service->set_version(request->id(), wire::decode(request->from()), to));
 }
 
 void StorageDispatch::OutsideChanged(Controller* controller, const wire::SeenRequest* request,
                                      wire::OutsideChangedReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target_for_meta(serving, request->target(), "outside_changed");
-  if (service == nullptr) return;
-  const Result<bool> dropped = service->outside_changed(request->id(), wire::decode(request->now()));
+  const Validator now = wire::decode(request->now());
+  if (service == nullptr || !of_a_file(serving, now)) return;
+  const Result<bool> dropped = service->outside_changed(request->id(), now);
   if (!dropped) return serving.fail(dropped.error());
   reply->set_dropped(*dropped);
 }
@@ -133,7 +138,8 @@ void StorageDispatch::Discard(Controller* controller, const wire::FileRequest* r
 void StorageDispatch::Revert(Controller* controller, const wire::SeenRequest* request, wire::Done*, Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target_for_meta(serving, request->target(), "revert");
-  if (service != nullptr) serving.take(service->revert(request->id(), wire::decode(request->now())));
+  const Validator now = wire::decode(request->now());
+  if (service != nullptr && of_a_file(serving, now)) serving.take(service->revert(request->id(), now));
 }
 
 void StorageDispatch::Settle(Controller* controller, const wire::FileRequest* request, wire::SettleReply* reply,

@@ -18,6 +18,11 @@ inline bool within_a_file(transport::Serving& serving, uint64_t offset, uint64_t
   return false;
 }
 
+// The same for the size that a file is said to have outside.
+inline bool of_a_file(transport::Serving& serving, const Validator& version) {
+  return within_a_file(serving, 0, version.size);
+}
+
 // Encodes a reply that has a message of its own, or says why there is none.
 template <typename Struct, typename Message>
 void reply_with(transport::Serving& serving, const Result<Struct>& result, Message& reply) {

@@ -118,8 +118,9 @@ void encode(const forebay::Layout& from, Layout& to) {
 }
 
 Result<forebay::Layout> decode(const Layout& from) {
-  if (from.chunk_size_bytes() == 0 || from.chunk_size_bytes() > kLargestChunkBytes || from.targets().empty() ||
-      from.targets_size() > static_cast<int>(kMostStripes)) {
+  const bool chunks_fit = from.chunk_size_bytes() >= kLeastChunkBytes && from.chunk_size_bytes() <= kMostChunkBytes;
+  const auto targets = static_cast<size_t>(from.targets_size());
+  if (!chunks_fit || targets == 0 || targets > kMostStripes) {
     return fail(EPROTO, "a layout of {} targets with chunks of {} bytes", from.targets_size(), from.chunk_size_bytes());
   }
   return forebay::Layout{from.chunk_size_bytes(), {from.targets().begin(), from.targets().end()}};

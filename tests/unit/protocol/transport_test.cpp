@@ -250,6 +250,27 @@ TEST_P(TransportTest, AnotherVersionIsRefusedWithAReason) {
   EXPECT_NE(refused->body.find("this server speaks"), std::string::npos) << refused->body;
 }
 
+// They go into the log, and into what is answered.
+TEST_P(TransportTest, NamesThatAreNoLineAreRefused) {
+  serve();
+  for (const bool is_node : {true, false}) {
+    for (const std::string& name : {std::string("a\nforged line"), std::string(2000, 'x'), std::string("\x1b[2J")}) {
+      auto connection = connect();
+      wire::Hello hello;
+      hello.set_oldest_version(kOldestVersion);
+      hello.set_newest_version(kNewestVersion);
+      hello.set_role(1);
+      hello.set_nonce(std::string(32, 'n'));
+      is_node ? hello.set_node(name) : hello.set_cluster(name);
+      ASSERT_TRUE(connection->send({.kind = Kind::kHello}, hello.SerializeAsString(), {}, -1, soon()));
+      const auto refused = connection->receive(soon());
+      ASSERT_TRUE(refused) << refused.error().message();
+      EXPECT_EQ(refused->header.code, EPROTO);
+      EXPECT_EQ(refused->body.find("forged"), std::string::npos) << refused->body;
+    }
+  }
+}
+
 TEST_P(TransportTest, WhatIsNoFrameEndsTheConnectionAndNothingElse) {
   serve();
   Channel& client = channel();

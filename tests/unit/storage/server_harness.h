@@ -124,6 +124,7 @@ class ServerHarness {
   SpaceReport space() { return server_->space(); }
 
   StorageServer& server() { return *server_; }
+  const consistency::ExternalTree& tree() const { return *tree_; }
   FakeMeta& meta() { return meta_; }
   test::TempDir& dir() { return dir_; }
   StorageServer::Options& options() { return options_; }
