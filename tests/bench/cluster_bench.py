@@ -3,9 +3,11 @@
 import argparse
 import dataclasses
 import json
+import os
 import pathlib
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import typing
@@ -101,6 +103,21 @@ def parse(arguments):
     return parser.parse_args(arguments)
 
 
+def enter_own_mounts(directory):
+    """In a mount namespace of our own nobody keeps our mounts alive by copying his, and at our end none is left; and
+    those of others that are in our copy are let go, so that we keep none of theirs alive."""
+    if os.readlink("/proc/self/ns/mnt") == os.readlink(f"/proc/{os.getppid()}/ns/mnt"):
+        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, "-B", *sys.argv])
+    for line in reversed(pathlib.Path("/proc/self/mounts").read_text().splitlines()):
+        source, path, kind = line.split()[:3]
+        if (kind.startswith("fuse.") or source.startswith("/dev/loop")) and not is_below(directory, path):
+            subprocess.run(["umount", "--lazy", path.encode().decode("unicode_escape")], check=False, capture_output=True)
+
+
+def is_below(path, directory):
+    return os.path.commonpath([os.path.realpath(path), directory]) == directory
+
+
 def end(*_):
     """Once: what is taken away then is taken away in peace."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -110,6 +127,7 @@ def end(*_):
 
 def main():
     options = parse(sys.argv[1:])
+    enter_own_mounts(options.dir)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end)
     Cluster.common += options.set

@@ -37,6 +37,13 @@ def fresh(parent, name):
     return path
 
 
+def side_by_side(number, measured, reference):
+    """One round; who is second in one is first in the next: what was written by the first goes to the disk in its time."""
+    order = (measured, reference) if number % 2 == 0 else (reference, measured)
+    figures = {side: side() for side in order}
+    return {label: (figures[measured][label], figures[reference][label]) for label in figures[measured]}
+
+
 # --- unix: daemons on one node, against everything in one process
 
 DATA = ["sequential write", "sequential read", "sequential read from disk", "random read 4 KiB", "random write 4 KiB"]
@@ -56,10 +63,9 @@ def hits_of(path, options):
 def unix(root, options):
     rounds = []
     with Cluster(root, 1, root / "outside", QUIET) as cluster, sides.Cache(root, root / "external", QUIET) as embedded:
-        for _ in range(options.rounds):
-            reference = hits_of(embedded.path, options)
-            daemons = hits_of(cluster.mount(1), options)
-            rounds.append({label: (daemons[label], reference[label]) for label in reference})
+        for number in range(options.rounds):
+            rounds.append(side_by_side(number, lambda: hits_of(cluster.mount(1), options),
+                                       lambda: hits_of(embedded.path, options)))
     return rounds
 
 
@@ -244,10 +250,9 @@ def names_figures(directory, items):
 def metadata(root, options):
     rounds = []
     with Cluster(root, 2, root / "external", QUIET) as cluster, cluster_rivals.GlusterPair(root) as gluster:
-        for _ in range(options.rounds):
-            reference = names_figures(gluster.path, options.files)
-            figures = names_figures(cluster.mount(2), options.files)
-            rounds.append({label: (figures[label], reference[label]) for label in figures})
+        for number in range(options.rounds):
+            rounds.append(side_by_side(number, lambda: names_figures(cluster.mount(2), options.files),
+                                       lambda: names_figures(gluster.path, options.files)))
     return rounds
 
 
