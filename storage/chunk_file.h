@@ -177,7 +177,7 @@ class ChunkFile {
   bool dirty_known = false;  // the metadata server knows that the file is dirty
   int writers_pending = 0;   // between mark_dirty() and their write
   bool complete_reported = false;
-  uint64_t reserved_end = 0;  // of the file: behind what was given to those who append
+  uint64_t reserved_end = 0;                 // of the file: behind what was given to those who append
   std::shared_ptr<const UniqueFd> flush_fd;  // the external file, from flush_begin() to flush_commit()
   bool flush_moves = false;                  // in flush_move()
   FlushPlan flush_plan;

@@ -176,7 +176,9 @@ def print_table(title, reference, table):
 
 
 def parse(arguments):
-    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="scripts/bench", description=__doc__, epilog="scripts/bench --cluster measures a cache of several nodes; it has "
+        "a --help of its own")
     parser.add_argument("--dir", default="/var/tmp", help="where to work: the file system that is measured")
     parser.add_argument("--filesystem", choices=["ext4", "xfs"], action="append", default=[],
                         help="measure a new one, in an image below --dir: what was deleted in one slows it down; given "

@@ -50,30 +50,40 @@ def new_filesystem(root, kind, size_gib):
 
 class SlowOutside:
     """slowfs plays a parallel file system: `latency_us` for each call, `bandwidth` bytes per second for all. What it
-    holds is in memory: the disks of a parallel file system are not the one that the cache is on."""
+    holds is in memory: the disks of a parallel file system are not the one that the cache is on. With `backing` it is
+    another way to what that directory holds."""
 
     name = "outside"
 
-    def __init__(self, root, latency_us, bandwidth):
-        self.memory = tempfile.TemporaryDirectory(prefix="forebay-bench-", dir="/dev/shm")
-        self.backing = pathlib.Path(self.memory.name)
+    def __init__(self, root, latency_us, bandwidth, backing=None):
+        self.memory = backing is None and tempfile.TemporaryDirectory(prefix="forebay-bench-", dir="/dev/shm")
+        self.backing = pathlib.Path(backing or self.memory.name)
         self.path = pathlib.Path(root) / "outside"
         self.knobs = [f"latency_us={latency_us}", f"bandwidth={bandwidth}"]
 
     def __enter__(self):
         self.path.mkdir()
-        self.process = subprocess.Popen([SLOWFS, self.backing, self.path, *self.knobs])
+        # In a session of its own: Ctrl-C ends us, and we end it when nobody needs it any more.
+        self.process = subprocess.Popen([SLOWFS, self.backing, self.path, *self.knobs], start_new_session=True)
+        try:
+            self.await_mount()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def await_mount(self):
         deadline = time.monotonic() + 10
         while not os.path.ismount(self.path):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("slowfs did not mount")
             time.sleep(0.01)
-        return self
 
     def __exit__(self, *_):
         subprocess.run(["umount", self.path], check=False)
         self.process.wait(timeout=30)
-        self.memory.cleanup()
+        if self.memory:
+            self.memory.cleanup()
 
 
 class Cache:

@@ -6,5 +6,6 @@
 #define FOREBAY_BINARY ""
 #define FOREBAY_FAULTY_BINARY ""
 #define FOREBAY_WALK_BINARY ""
+#define FOREBAY_LOAD_BINARY ""
 #define FOREBAY_SLOWFS_BINARY ""
 #endif

@@ -59,7 +59,7 @@ TEST_F(StorageLimits, ALongHoleIsCopiedAtOnce) {
   test::write_file(path, "");
   const auto begin = std::chrono::steady_clock::now();
   const consistency::Probe made = tree().probe_child(tree().root_fd(), "beside").value();
-  ASSERT_TRUE(server().copy_out(kFile, {"beside", made.identity, nullptr}));
+  ASSERT_TRUE(server().copy_out(kFile, {"beside", made.identity, nullptr}, size));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
   struct stat copied = {};
   ASSERT_EQ(::stat(path.c_str(), &copied), 0);
