@@ -7,12 +7,9 @@
 
 #include <algorithm>
 #include <charconv>
-#include <chrono>
 #include <climits>
 #include <cstdlib>
-#include <future>
 #include <memory>
-#include <thread>
 
 #include "core/unique_fd.h"
 
@@ -129,19 +126,11 @@ Result<std::string> resolve_path(const std::string& path) {
   return whole + plain.substr(slash == plain.npos ? 0 : slash + 1);
 }
 
-// A mount that waits for a server of its cluster answers late, and is not dead. The thread that waits for it ends with
-// this process at the latest.
 bool is_dead_mount(const std::string& mountpoint) {
-  constexpr std::chrono::seconds kLimit{2};
-  const auto answer = std::make_shared<std::promise<bool>>();
-  std::thread([answer, mountpoint] {
-    // Asked for anew: the kernel may still know the attributes from the time when there was someone to ask.
-    struct statx attributes {};
-    const int done = ::statx(AT_FDCWD, mountpoint.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &attributes);
-    answer->set_value(done != 0 && errno == ENOTCONN);
-  }).detach();
-  std::future<bool> dead = answer->get_future();
-  return dead.wait_for(kLimit) == std::future_status::ready && dead.get();
+  // Asked for anew: the kernel may still know the attributes from the time when there was someone to ask.
+  struct statx attributes {};
+  return ::statx(AT_FDCWD, mountpoint.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &attributes) != 0 &&
+         errno == ENOTCONN;
 }
 
 }  // namespace forebay::cachefs

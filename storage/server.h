@@ -142,6 +142,8 @@ class StorageServer final : public StorageService {
   Result<size_t> read_through(ChunkFile& file, uint64_t offset, std::span<char> buffer);
 
   // --- storage/ops/flush.cpp
+  // The caller holds the file's mutex exclusively.
+  Status introduce(ChunkFile& file, const FlushBeginRequest& request, const Validator& now);
   void end_flush(ChunkFile& file);
   Result<Validator> finish_outside(ChunkFile& file, const std::optional<FileTime>& mtime);
   Status copy_all(ChunkFile& file, int external_fd);

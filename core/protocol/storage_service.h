@@ -61,6 +61,8 @@ struct FlushBeginRequest {
   InodeId id = 0;
   ExternalRef source;
   bool overwrite = false;  // the conflict was settled for the cache: move although the outside differs
+  // Of a file on several targets: one that has nothing of it may not know that it will.
+  std::optional<Layout> layout;
 };
 struct FlushBeginReply {
   bool conflict = false;  // the outside is not mtime0 any more; nothing has begun

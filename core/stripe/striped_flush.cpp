@@ -10,7 +10,9 @@ namespace forebay {
 Result<FlushBeginReply> StripedStorage::flush_begin(const FlushBeginRequest& request) {
   ASSIGN_OR_RETURN(const Parts parts, need_parts_of(request.id));
   if (parts.alone()) return parts.first().flush_begin(request);
-  const auto begun = ask_all(parts, [&](StorageService& part) { return part.flush_begin(request); });
+  FlushBeginRequest to_part = request;
+  to_part.layout = parts.layout;
+  const auto begun = ask_all(parts, [&](StorageService& part) { return part.flush_begin(to_part); });
   FlushBeginReply whole;
   if (begun) {
     for (const FlushBeginReply& part : *begun) {

@@ -128,7 +128,11 @@ Result<bool> StripedStorage::outside_changed(InodeId id, const Validator& now) {
   ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
   ASSIGN_OR_RETURN(const auto dropped,
                    ask_all(parts, [&](StorageService& part) { return part.outside_changed(id, now); }));
-  return std::find(dropped.begin(), dropped.end(), true) != dropped.end();
+  if (std::find(dropped.begin(), dropped.end(), true) == dropped.end()) return false;
+  if (parts.alone()) return true;
+  // A part that has nothing says so as well, while others hold what is newer.
+  ASSIGN_OR_RETURN(const ChunkState state, stat_parts(id, parts));
+  return !state.dirty;
 }
 
 Result<uint64_t> StripedStorage::drop(InodeId id, uint64_t bytes) {

@@ -45,6 +45,15 @@ Status set_external_size(int fd, uint64_t base, uint64_t size, uint64_t external
 
 }  // namespace
 
+// A part of which nothing is here is as outside, whatever was known of it when it was open last.
+Status StorageServer::introduce(ChunkFile& file, const FlushBeginRequest& request, const Validator& now) {
+  if (file.exists()) return {};
+  ASSIGN_OR_RETURN(const Stripe stripe, stripe_in(*request.layout));
+  RETURN_IF_ERROR(file.set_stripe(stripe));
+  file.identity = request.source.identity;
+  return file.opens > 0 ? Status{} : file.reset(now);
+}
+
 Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& request) {
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
   ASSIGN_OR_RETURN(UniqueFd fd, open_external(request.id, request.source, O_WRONLY));
@@ -56,6 +65,7 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
     // Of a metadata server that was killed; its request may be under way here all the same.
     if (file->flush_moves) return fail(EBUSY, "inode {}: is being flushed", request.id);
     if (file->flushing()) file->abort_flush();
+    if (request.layout) RETURN_IF_ERROR(introduce(*file, request, before.version));
     RETURN_IF_ERROR(file->settle());
     RETURN_IF_ERROR(file->notice());
     const Validator& version = file->version();

@@ -50,7 +50,10 @@ void StorageDispatch::FlushBegin(Controller* controller, const wire::FlushBeginR
                                  wire::FlushBeginReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target_for_meta(serving, request->target(), "flush_begin");
-  if (service != nullptr) reply_with(serving, service->flush_begin(wire::decode(*request)), *reply);
+  if (service == nullptr) return;
+  const Result<FlushBeginRequest> decoded = wire::decode(*request);
+  if (!decoded) return serving.fail(decoded.error());
+  reply_with(serving, service->flush_begin(*decoded), *reply);
 }
 
 void StorageDispatch::FlushResize(Controller* controller, const wire::FlushResizeRequest* request, wire::Done*,

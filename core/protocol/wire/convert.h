@@ -68,7 +68,7 @@ Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from);
 void encode(const forebay::SeekRequest& from, SeekRequest& to);
 Result<forebay::SeekRequest> decode(const SeekRequest& from);
 void encode(const forebay::FlushBeginRequest& from, FlushBeginRequest& to);
-forebay::FlushBeginRequest decode(const FlushBeginRequest& from);
+Result<forebay::FlushBeginRequest> decode(const FlushBeginRequest& from);
 void encode(const forebay::FlushBeginReply& from, FlushBeginReply& to);
 forebay::FlushBeginReply decode(const FlushBeginReply& from);
 void encode(const forebay::FlushCommitRequest& from, FlushCommitRequest& to);

@@ -73,10 +73,18 @@ void encode(const forebay::FlushBeginRequest& from, FlushBeginRequest& to) {
   to.set_id(from.id);
   encode(from.source, *to.mutable_source());
   to.set_overwrite(from.overwrite);
+  if (from.layout) encode(*from.layout, *to.mutable_layout());
 }
 
-forebay::FlushBeginRequest decode(const FlushBeginRequest& from) {
-  return {from.id(), decode(from.source()), from.overwrite()};
+Result<forebay::FlushBeginRequest> decode(const FlushBeginRequest& from) {
+  forebay::FlushBeginRequest to;
+  to.id = from.id();
+  to.source = decode(from.source());
+  to.overwrite = from.overwrite();
+  if (from.has_layout()) {
+    ASSIGN_OR_RETURN(to.layout, decode(from.layout()));
+  }
+  return to;
 }
 
 void encode(const forebay::FlushBeginReply& from, FlushBeginReply& to) {

@@ -236,6 +236,21 @@ TEST_F(StripedFiles, AChangeOutsideIsAConflictOfTheWholeFile) {
   EXPECT_EQ(beside, 1);
 }
 
+// Parts without a chunk file know nothing of the file once it is closed.
+TEST_F(StripedFiles, PartsThatHaveNothingAreNoConflict) {
+  const InodeId id = create("a");
+  ASSERT_TRUE(storage_->write(id, 0, std::string("short")));
+  meta_->release(id, O_RDWR);
+  kill();  // and the targets have forgotten what they were told
+  EXPECT_EQ(flush().conflicts, 0u);
+  EXPECT_EQ(test::read_file(outside("a")), "short");
+  EXPECT_EQ(meta_->status().dirty_files, 0u);
+  ASSERT_TRUE(meta_->open(root_, lookup("a"), O_RDWR));
+  ASSERT_TRUE(storage_->write(lookup("a"), 5 * kChunk, std::string("longer")));
+  EXPECT_EQ(flush().conflicts, 0u);
+  EXPECT_EQ(test::read_file(outside("a")).size(), 5 * kChunk + 6);
+}
+
 TEST_F(StripedFiles, AreDroppedWholeAndFetchedAgain) {
   const std::string content = test::noise(6 * kChunk);
   test::write_file(outside("a"), content);
