@@ -60,13 +60,13 @@ Status set_layout(const std::string& path, const LayoutOptions& options, const s
 int run_set(const LayoutOptions& options) {
   const auto rule = rule_of(options);
   if (!rule) return report(rule.error());
-  // Until the walk agrees on striped files (docs/cluster.md, Layouts).
-  if (rule->at("count") != 1 && !options.inherit && rule->at("count") != "auto") {
-    fmt::print(stderr, "forebay: striped files are on trial in this version, see docs/cluster.md\n");
-  }
   int status = 0;
   for (const std::string& path : options.paths) {
     if (const Status done = set_layout(path, options, rule->dump()); !done) status = report(done.error());
+  }
+  // Until the walk agrees on striped files (docs/cluster.md, Layouts).
+  if (status == 0 && rule->at("count").is_number() && rule->at("count") != 1) {
+    fmt::print(stderr, "forebay: striped files are on trial in this version, see docs/cluster.md\n");
   }
   return status;
 }
