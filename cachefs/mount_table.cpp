@@ -1,12 +1,16 @@
 #include "cachefs/mount_table.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <climits>
 #include <cstdlib>
 #include <memory>
@@ -126,11 +130,37 @@ Result<std::string> resolve_path(const std::string& path) {
   return whole + plain.substr(slash == plain.npos ? 0 : slash + 1);
 }
 
-bool is_dead_mount(const std::string& mountpoint) {
-  // Asked for anew: the kernel may still know the attributes from the time when there was someone to ask.
+namespace {
+
+// Asked for anew: the kernel may still know the attributes from the time when there was someone to ask. A question that
+// was on its way when the server died is answered so; the next one shows what is left.
+bool answers_that_it_is_dead(const char* mountpoint) {
+  constexpr int kMostTries = 8;
   struct statx attributes {};
-  return ::statx(AT_FDCWD, mountpoint.c_str(), AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &attributes) != 0 &&
-         errno == ENOTCONN;
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    if (::statx(AT_FDCWD, mountpoint, AT_STATX_FORCE_SYNC, STATX_BASIC_STATS, &attributes) == 0) return false;
+    if (errno != ECONNABORTED) return errno == ENOTCONN;
+  }
+  return false;
+}
+
+}  // namespace
+
+// Who asks a file system that waits for something (a server of its cluster) waits with it, and nothing ends that: so
+// somebody else asks, who holds nothing that others wait for.
+bool is_dead_mount(const std::string& mountpoint) {
+  constexpr std::chrono::milliseconds kLongest{1000};
+  const pid_t child = ::fork();
+  if (child < 0) return answers_that_it_is_dead(mountpoint.c_str());
+  if (child == 0) {
+    ::close_range(0, UINT_MAX, 0);
+    ::_exit(answers_that_it_is_dead(mountpoint.c_str()) ? 1 : 0);
+  }
+  const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  pollfd ended{process.get(), POLLIN, 0};
+  if (process && ::poll(&ended, 1, static_cast<int>(kLongest.count())) == 0) return false;
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 1;
 }
 
 }  // namespace forebay::cachefs

@@ -43,7 +43,8 @@ Result<MountEntry> find_mount_of(const std::string& path);
 // dead mount, too. Errno of realpath(3).
 Result<std::string> resolve_path(const std::string& path);
 
-// True when the file system mounted there answers nothing any more, because its process is gone.
+// True when the file system mounted there answers nothing any more, because its process is gone. One that is only slow
+// to answer is not dead; that is known after a second. Forks: not for a process with threads.
 bool is_dead_mount(const std::string& mountpoint);
 
 // Takes the mount on top of `mountpoint` away: by umount2(2), or through fusermount3 for those who may not. `lazily`:

@@ -8,11 +8,44 @@
 
 namespace forebay::meta {
 
-Status MetaServer::flush_inode(const InodePtr& inode, bool unlinked_too) {
+Status MetaServer::flush_inode(const InodePtr& inode, bool for_room) {
+  while (true) {
+    Status flushed = flush_dirty(inode, for_room);
+    const bool being_cut = !flushed && flushed.error().code == EALREADY;
+    if (!being_cut || for_room || !await_truncation(inode)) return flushed;
+  }
+}
+
+void MetaServer::begin_truncation(const InodePtr& inode) {
+  const std::lock_guard change_lock(inode->change_mutex);  // not while a flush begins
+  const std::lock_guard lock(inode->mutex);
+  ++inode->truncations;
+}
+
+void MetaServer::end_truncation(const InodePtr& inode) {
+  {
+    const std::lock_guard lock(inode->mutex);
+    --inode->truncations;
+  }
+  // Who saw it unfinished is waiting by now.
+  { const std::lock_guard lock(truncation_mutex_); }
+  truncated_.notify_all();
+}
+
+bool MetaServer::await_truncation(const InodePtr& inode) {
+  constexpr std::chrono::seconds kLongest{30};
+  std::unique_lock lock(truncation_mutex_);
+  return truncated_.wait_for(lock, kLongest, [&] {
+    const std::lock_guard inode_lock(inode->mutex);
+    return inode->truncations == 0;
+  });
+}
+
+Status MetaServer::flush_dirty(const InodePtr& inode, bool for_room) {
   const std::lock_guard flush_lock(inode->flush_mutex);
   {
     const std::lock_guard lock(inode->mutex);
-    if (!inode->dirty || (inode->unlinked && !unlinked_too)) return {};
+    if (!inode->dirty || (inode->unlinked && !for_room)) return {};
   }
   ASSIGN_OR_RETURN(const bool clean, settle_clean(inode));
   if (clean) return {};
@@ -30,7 +63,7 @@ Status MetaServer::flush_inode(const InodePtr& inode, bool unlinked_too) {
     }
     flushed = unlinked ? Status{} : settle_conflict(inode, true);
   }
-  if (flushed) return {};
+  if (flushed || flushed.error().code == EALREADY) return flushed;
   const std::lock_guard lock(inode->mutex);
   if (inode->unlinked) return {};  // meanwhile
   ++flush_failures_;
@@ -67,6 +100,8 @@ Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* con
     const std::lock_guard change_lock(inode->change_mutex);
     {
       const std::lock_guard lock(inode->mutex);
+      const bool striped = inode->layout != nullptr && inode->layout->targets.size() > 1;
+      if (striped && inode->truncations > 0) return fail(EALREADY, "is being truncated");
       epoch = inode->dirty_epoch;
       inode->flushing = true;
       note_change(*inode);

@@ -270,9 +270,15 @@ class MetaServer final : public MetaService {
   void fetch_small(InodeId id);
 
   // --- meta/flush.cpp
-  // Nothing for an unlinked file, unless it is to make room (`unlinked_too`): its object outside lives while it is
-  // open.
-  Status flush_inode(const InodePtr& inode, bool unlinked_too = false);
+  // Nothing for an unlinked file, unless it is to make room (`for_room`): its object outside lives while it is open.
+  // EALREADY: it is being truncated, and this was to make room, for which the truncation may be waiting.
+  Status flush_inode(const InodePtr& inode, bool for_room = false);
+  Status flush_dirty(const InodePtr& inode, bool for_room);
+  // Around a truncation in storage. It may wait for room, so nothing is locked meanwhile.
+  void begin_truncation(const InodePtr& inode);
+  void end_truncation(const InodePtr& inode);
+  // False if it takes too long.
+  bool await_truncation(const InodePtr& inode);
   Status flush_once(const InodePtr& inode, bool overwrite, bool* conflict);
   Status flush_stages(const InodePtr& inode, bool overwrite, bool* conflict);
   Status commit_flush(const InodePtr& inode, uint64_t epoch);
@@ -346,6 +352,9 @@ class MetaServer final : public MetaService {
   std::atomic<uint64_t> cached_files_{0};
   std::atomic<uint64_t> flush_failures_{0};
   std::atomic<uint64_t> conflict_count_{0};
+
+  std::mutex truncation_mutex_;
+  std::condition_variable truncated_;
 
   std::mutex revoke_mutex_;
   std::condition_variable revoked_;

@@ -45,6 +45,7 @@ struct CachingFileRequest {
   uint32_t block_size = 0;
   Layout layout;
   bool created = false;  // the file was just created outside by us: it is empty, and its number was never used before
+  bool newer = false;    // another part of it may be newer than the outside: what is here stays with that
 };
 
 struct WriteReply {
@@ -68,6 +69,9 @@ struct FlushBeginReply {
   bool conflict = false;  // the outside is not mtime0 any more; nothing has begun
   uint64_t size = 0;      // what the external file's will be, as far as this target's chunks go
   uint64_t base = 0;      // and how far its content still counts; what is behind was truncated once
+  // Of several parts, one that has nothing newer and is of another version than the outside, which is this. Whether
+  // that is a conflict is for the others to say. Nothing has begun.
+  std::optional<Validator> outdated;
 };
 
 // Of a file on one target: nothing but its id.

@@ -12,7 +12,8 @@ Result<FlushBeginReply> StripedStorage::flush_begin(const FlushBeginRequest& req
   if (parts.alone()) return parts.first().flush_begin(request);
   FlushBeginRequest to_part = request;
   to_part.layout = parts.layout;
-  const auto begun = ask_all(parts, [&](StorageService& part) { return part.flush_begin(to_part); });
+  auto begun = ask_all(parts, [&](StorageService& part) { return part.flush_begin(to_part); });
+  if (begun) begun = begin_outdated(parts, to_part, *std::move(begun));
   FlushBeginReply whole;
   if (begun) {
     for (const FlushBeginReply& part : *begun) {
@@ -28,6 +29,22 @@ Result<FlushBeginReply> StripedStorage::flush_begin(const FlushBeginRequest& req
   return whole;
 }
 
+// Those that have nothing newer follow the others: they take what the outside has now, and begin as well.
+Result<std::vector<FlushBeginReply>> StripedStorage::begin_outdated(const Parts& parts,
+                                                                    const FlushBeginRequest& request,
+                                                                    std::vector<FlushBeginReply> begun) {
+  const auto conflicts = [](const FlushBeginReply& part) { return part.conflict; };
+  if (std::any_of(begun.begin(), begun.end(), conflicts)) return begun;
+  for (size_t i = 0; i < begun.size(); ++i) {
+    if (!begun[i].outdated) continue;
+    RETURN_IF_ERROR(parts.services[i]->outside_changed(request.id, *begun[i].outdated));
+    ASSIGN_OR_RETURN(begun[i], parts.services[i]->flush_begin(request));
+    // Written in this moment, or the outside was: it is not said which, and the next try finds out.
+    if (begun[i].outdated) return fail(EBUSY, "inode {}: changes while its flush begins", request.id);
+  }
+  return begun;
+}
+
 Status StripedStorage::flush_resize(InodeId id, uint64_t base, uint64_t size) {
   ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
   return parts.first().flush_resize(id, base, size);
@@ -35,7 +52,11 @@ Status StripedStorage::flush_resize(InodeId id, uint64_t base, uint64_t size) {
 
 Status StripedStorage::flush_move(InodeId id) {
   ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
-  return tell_all(parts, [id](StorageService& part) { return part.flush_move(id); });
+  if (parts.alone()) return parts.first().flush_move(id);
+  Status moved = tell_all(parts, [id](StorageService& part) { return part.flush_move(id); });
+  // Only now, when none of them changes the external file any more: all take note of what it is then.
+  if (!moved) flush_abort(id);
+  return moved;
 }
 
 // The first part finishes the external file, with the latest mtime that any part that was changed has; the others take

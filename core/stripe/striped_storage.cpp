@@ -27,14 +27,19 @@ Result<StripedStorage::Parts> StripedStorage::need_parts_of(InodeId id) {
   return parts;
 }
 
-// The version of the whole is that of a part that has something. A part that has nothing, and should, has lost it or
-// never had it: its size tells nothing.
+// The version of the whole is that of a part that is newer, otherwise of one that has something, otherwise what they
+// were told when the file was opened. A part that has nothing, and should, has lost it or never had it: its size tells
+// nothing.
 ChunkState combined(const Layout& layout, const std::vector<ChunkState>& parts) {
   if (parts.size() == 1) return parts.front();
   ChunkState whole;
-  const auto known = std::find_if(parts.begin(), parts.end(), [](const ChunkState& part) { return part.exists; });
-  whole.mtime0 = known == parts.end() ? Validator{} : known->mtime0;
-  whole.complete = known != parts.end();
+  const auto rank = [](const ChunkState& part) {
+    return part.dirty ? 3 : part.exists ? 2 : part.mtime0 == Validator{} ? 0 : 1;
+  };
+  const auto known =
+      std::max_element(parts.begin(), parts.end(), [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  whole.mtime0 = known->mtime0;
+  whole.complete = known->exists;
   for (size_t i = 0; i < parts.size(); ++i) {
     const ChunkState& part = parts[i];
     whole.size = std::max(whole.size, part.size);
@@ -42,7 +47,8 @@ ChunkState combined(const Layout& layout, const std::vector<ChunkState>& parts) 
     whole.dirty_bytes += part.dirty_bytes;
     whole.blocks += part.blocks;
     whole.ctime = std::max(whole.ctime, part.ctime);
-    if (part.dirty) whole.mtime = std::max(whole.mtime, part.mtime);
+    // Times may be before 1970: the first one counts as it is.
+    if (part.dirty) whole.mtime = whole.dirty ? std::max(whole.mtime, part.mtime) : part.mtime;
     whole.exists = whole.exists || part.exists;
     whole.dirty = whole.dirty || part.dirty;
     whole.leased = whole.leased || part.leased;

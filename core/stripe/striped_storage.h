@@ -103,6 +103,9 @@ class StripedStorage final : public StorageService {
   }
 
   static Result<ChunkState> stat_parts(InodeId id, const Parts& parts);
+  // --- core/stripe/striped_flush.cpp
+  static Result<std::vector<FlushBeginReply>> begin_outdated(const Parts& parts, const FlushBeginRequest& request,
+                                                             std::vector<FlushBeginReply> begun);
   // --- core/stripe/striped_data.cpp
   static Result<size_t> read_parts(InodeId id, const Parts& parts, uint64_t offset, std::span<char> buffer);
   static Status write_parts(InodeId id, const Parts& parts, uint64_t offset, std::span<const char> data);

@@ -122,7 +122,10 @@ Status MetaServer::set_size(const Caller& caller, const InodePtr& inode, uint64_
 Status MetaServer::truncate_open(const InodePtr& inode, uint64_t size) {
   ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(inode->id));
   if (state.dirty || state.size != size) {
-    RETURN_IF_ERROR(storage_.truncate(inode->id, size));
+    begin_truncation(inode);
+    const Status truncated = storage_.truncate(inode->id, size);
+    end_truncation(inode);
+    RETURN_IF_ERROR(truncated);
     return after_write(inode->id);
   }
   // No byte changes, but the mtime does: that is done outside at once, like any other change of attributes.

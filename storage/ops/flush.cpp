@@ -71,6 +71,11 @@ Result<FlushBeginReply> StorageServer::flush_begin(const FlushBeginRequest& requ
     const Validator& version = file->version();
     // A crash in the middle of an own change leaves the outside changed by us: that is no conflict.
     const bool known = before.version == version || file->explains(before.version);
+    const bool nothing_newer = !file->stripe().alone() && !file->dirty() && file->writers_pending == 0;
+    if (!known && nothing_newer && !request.overwrite) {
+      reply.outdated = before.version;
+      return reply;
+    }
     if (!known && !request.overwrite && !fault_armed(Fault::kIgnoreConflict)) {
       reply.conflict = true;
       log(Module::kStorage)
@@ -124,8 +129,8 @@ Status StorageServer::flush_move(InodeId id) {
     const std::unique_lock lock(file->mutex);
     file->flush_moves = false;
   }
-  if (moved) return {};
-  flush_abort(id);
+  // The others of several parts may be moving still: who told them all ends it.
+  if (!moved && file->stripe().alone()) flush_abort(id);
   return moved;
 }
 

@@ -40,7 +40,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     file->identity = request.source.identity;
     const bool same = file->version() == request.version || fault_armed(Fault::kSkipValidation);
     const bool ours = file->explains(request.version);  // the change is our own, cut short by a crash
-    const bool newer = file->dirty() || file->flushing() || file->may_be_written();
+    const bool newer = file->dirty() || file->flushing() || file->may_be_written() || request.newer;
     if (!file->exists() || (!same && !newer && !ours)) {
       if (file->exists()) log_difference(request.id, file->version(), request.version);
       RETURN_IF_ERROR(file->reset(request.version));

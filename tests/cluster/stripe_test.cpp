@@ -8,7 +8,10 @@
 #include <algorithm>
 #include <thread>
 
+#include "tests/support/loop_disk.h"
+#include "tests/support/temp_dir.h"
 #include "tests/support/test_cluster.h"
+#include "tests/support/walk.h"
 
 namespace forebay::test {
 namespace {
@@ -97,6 +100,45 @@ TEST_F(Stripes, ManyClientsAppendToOneFileAndNothingIsLost) {
   const std::string all = read_file(cluster.inside(2, "log"));
   ASSERT_EQ(all.size(), size_t{10'000} * kNodes * kRecords);
   for (size_t at = 0; at < all.size(); at += 10'000) EXPECT_EQ(all.substr(at, 10'000), std::string(10'000, all[at]));
+}
+
+// Parts that still move change the external file after another has failed.
+TEST_F(Stripes, AFlushThatFailsInOnePartIsNoConflictAfterwards) {
+  const TempDir directory;
+  LoopDisk disk(directory.make("disk"), 32 * kMiB);
+  TestCluster cluster(3, {"flush.policy=manual", "stripe.count=3"}, disk.mountpoint());
+  const std::string content = noise(6 * kMiB);
+  write_file(cluster.inside(1, "a"), content);
+  disk.fill_up(3 * kMiB);
+  EXPECT_NE(cluster.try_run({"flush", cluster.mountpoint(2)}).exit_status, 0) << "there is no room";
+  disk.make_room();
+  cluster.run({"flush", cluster.mountpoint(2)});
+  EXPECT_EQ(content_difference(content, read_file(cluster.outside("a"))), "");
+  EXPECT_FALSE(cluster.stat(1, "a").at("dirty"));
+  for (const std::string& name : names_in(cluster.outside(""))) EXPECT_EQ(name.find("conflict"), name.npos) << name;
+  cluster.stop();
+}
+
+TEST_F(Stripes, TheWalkAgreesOnAllMountsAtOnce) {
+  TestCluster cluster(3, {"flush.delay=50ms"});
+  const std::string models = cluster.make("models");
+  cluster.run({"layout", "set", cluster.mountpoint(1), "--count", "3", "--chunk-size", "64KiB"});
+  std::vector<testing::AssertionResult> agreed(3, testing::AssertionSuccess());
+  std::vector<std::thread> walks;
+  for (int node = 1; node <= cluster.nodes(); ++node) {
+    walks.emplace_back([&, node] {
+      const std::string name = "w" + std::to_string(node);
+      ASSERT_EQ(::mkdir(cluster.inside(node, name).c_str(), 0755), 0);
+      ASSERT_EQ(::mkdir((models + "/" + name).c_str(), 0755), 0);
+      agreed[static_cast<size_t>(node) - 1] =
+          walk_agrees(cluster.inside(node, name), models + "/" + name, walk_steps(40));
+    });
+  }
+  for (std::thread& one : walks) one.join();
+  for (const testing::AssertionResult& one : agreed) EXPECT_TRUE(one);
+  EXPECT_TRUE(trees_are_equal(models, cluster.mountpoint(2)));
+  cluster.stop();
+  EXPECT_TRUE(trees_are_equal(models, cluster.outside("")));
 }
 
 }  // namespace

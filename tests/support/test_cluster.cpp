@@ -24,7 +24,8 @@ void expect_success(const ProcessResult& result, const std::string& what) {
 
 }  // namespace
 
-TestCluster::TestCluster(int nodes, const Settings& settings) : nodes_(nodes) {
+TestCluster::TestCluster(int nodes, const Settings& settings, const std::string& external) : nodes_(nodes) {
+  if (!external.empty()) external_ = external;
   std::string names;
   for (int node = 1; node <= nodes; ++node) names += "n" + std::to_string(node) + "\n";
   write_file(node_file_, names);

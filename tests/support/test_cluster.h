@@ -11,8 +11,8 @@ namespace forebay::test {
 
 class TestCluster {
  public:
-  // Nodes are called n1, n2, ... Failures throw.
-  explicit TestCluster(int nodes, const Settings& settings = {});
+  // Nodes are called n1, n2, ... Over `external`; without, over a directory of its own. Failures throw.
+  explicit TestCluster(int nodes, const Settings& settings = {}, const std::string& external = {});
   // Gives up what is not flushed; nothing is left of it.
   ~TestCluster();
   TestCluster(const TestCluster&) = delete;

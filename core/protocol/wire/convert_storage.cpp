@@ -42,6 +42,7 @@ void encode(const forebay::CachingFileRequest& from, CachingFileRequest& to) {
   to.set_block_size(from.block_size);
   encode(from.layout, *to.mutable_layout());
   to.set_created(from.created);
+  to.set_newer(from.newer);
 }
 
 Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
@@ -53,6 +54,7 @@ Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
   to.block_size = from.block_size();
   ASSIGN_OR_RETURN(to.layout, decode(from.layout()));
   to.created = from.created();
+  to.newer = from.newer();
   return to;
 }
 
@@ -91,9 +93,14 @@ void encode(const forebay::FlushBeginReply& from, FlushBeginReply& to) {
   to.set_conflict(from.conflict);
   to.set_size(from.size);
   to.set_base(from.base);
+  if (from.outdated) encode(*from.outdated, *to.mutable_outdated());
 }
 
-forebay::FlushBeginReply decode(const FlushBeginReply& from) { return {from.conflict(), from.size(), from.base()}; }
+forebay::FlushBeginReply decode(const FlushBeginReply& from) {
+  forebay::FlushBeginReply to{from.conflict(), from.size(), from.base(), {}};
+  if (from.has_outdated()) to.outdated = decode(from.outdated());
+  return to;
+}
 
 void encode(const forebay::FlushCommitRequest& from, FlushCommitRequest& to) {
   to.set_id(from.id);

@@ -236,6 +236,27 @@ TEST_F(StripedFiles, AChangeOutsideIsAConflictOfTheWholeFile) {
   EXPECT_EQ(beside, 1);
 }
 
+// As above, with the file opened and looked at in between: what was not changed here stays as it was then.
+TEST_F(StripedFiles, WhatIsKeptOfAConflictIsOneVersion) {
+  std::string ours = test::noise(6 * kChunk, 1);
+  test::write_file(outside("a"), ours);
+  const InodeId id = lookup("a");
+  ASSERT_TRUE(meta_->open(root_, id, O_RDWR));
+  EXPECT_EQ(read(id).size(), ours.size());
+  ASSERT_TRUE(storage_->write(id, 2 * kChunk, std::string("ours")));
+  ours.replace(2 * kChunk, 4, "ours");
+  test::write_file(outside("a"), test::noise(6 * kChunk, 2));
+  EXPECT_EQ(size_of(id), ours.size());  // looks outside
+  EXPECT_EQ(test::content_difference(ours, read(id)), "");
+  meta_->release(id, O_RDWR);
+  EXPECT_EQ(test::content_difference(ours, read_closed("a")), "");
+  EXPECT_EQ(flush().conflicts, 1u);
+  for (const auto& entry : std::filesystem::directory_iterator(outside(""))) {
+    if (entry.path().filename() == "a") continue;
+    EXPECT_EQ(test::content_difference(ours, test::read_file(entry.path())), "");
+  }
+}
+
 // Parts without a chunk file know nothing of the file once it is closed.
 TEST_F(StripedFiles, PartsThatHaveNothingAreNoConflict) {
   const InodeId id = create("a");
@@ -249,6 +270,63 @@ TEST_F(StripedFiles, PartsThatHaveNothingAreNoConflict) {
   ASSERT_TRUE(storage_->write(lookup("a"), 5 * kChunk, std::string("longer")));
   EXPECT_EQ(flush().conflicts, 0u);
   EXPECT_EQ(test::read_file(outside("a")).size(), 5 * kChunk + 6);
+}
+
+// The targets know what they were told when the file was opened, and nothing has been made of it yet.
+TEST_F(StripedFiles, AnOwnChangeBeforeAnythingIsHereIsNoConflict) {
+  std::string content = test::noise(6 * kChunk);
+  test::write_file(outside("a"), content);
+  const InodeId id = lookup("a");
+  ASSERT_TRUE(meta_->open(root_, id, O_RDWR));
+  SetAttributes change;
+  change.set_mode = true;
+  change.mode = 0600;
+  ASSERT_TRUE(meta_->setattr(root_, id, change));
+  ASSERT_TRUE(storage_->write(id, kChunk, std::string("ours")));
+  content.replace(kChunk, 4, "ours");
+  meta_->release(id, O_RDWR);
+  EXPECT_EQ(flush().conflicts, 0u);
+  EXPECT_EQ(test::content_difference(content, test::read_file(outside("a"))), "");
+}
+
+// What explains the change is the part that is newer; the others hold nothing that could be lost.
+TEST_F(StripedFiles, PartsThatHaveNothingNewerHaveNoSayInAConflict) {
+  const InodeId id = create("a");
+  ASSERT_TRUE(storage_->write(id, 0, std::string("ours")));
+  ASSERT_TRUE(storage_->write(id, kChunk, std::string("ours")));
+  const timespec later[2] = {{2'000'000'000, 0}, {2'000'000'000, 0}};
+  ASSERT_EQ(::utimensat(AT_FDCWD, outside("a").c_str(), later, 0), 0) << "as if the times had been read too early";
+  EXPECT_EQ(flush().conflicts, 0u);
+  EXPECT_EQ(test::read_file(outside("a")), "ours" + std::string(kChunk - 4, '\0') + "ours");
+  EXPECT_EQ(meta_->status().dirty_files, 0u);
+}
+
+TEST_F(StripedFiles, TimesBefore1970AreTimes) {
+  const InodeId id = create("a");
+  ASSERT_TRUE(storage_->write(id, 0, test::noise(3 * kChunk)));
+  SetAttributes change;
+  change.set_mtime = true;
+  change.mtime = {-1'000'000'000, 5};
+  ASSERT_TRUE(meta_->setattr(root_, id, change));
+  EXPECT_EQ(meta_->getattr(id)->attributes.mtime, change.mtime);
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_EQ(meta_->getattr(id)->attributes.mtime, change.mtime);
+}
+
+// Of its parts some are cut off before the flush begins, and some after: they would not agree how long the file is.
+TEST_F(StripedFiles, ATruncationWhileAFlushBeginsIsNotUndone) {
+  const InodeId id = create("a");
+  for (int round = 0; round < 300 && !testing::Test::HasFailure(); ++round) {
+    const uint64_t size = 1 + static_cast<uint64_t>(round) * 997 % (4 * kChunk);
+    ASSERT_TRUE(storage_->write(id, 5 * kChunk, std::string("end")));
+    std::thread flusher([this] { flush(); });
+    SetAttributes change;
+    change.set_size = true;
+    change.size = size;
+    EXPECT_TRUE(meta_->setattr(root_, id, change));
+    flusher.join();
+    EXPECT_EQ(size_of(id), size) << "round " << round;
+  }
 }
 
 TEST_F(StripedFiles, AreDroppedWholeAndFetchedAgain) {
