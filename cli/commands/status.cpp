@@ -35,9 +35,7 @@ class Facts {
     return value.is_string() ? one_line(value.get<std::string>()) : value.dump();
   }
 
-  const Json& rest() const { return facts_; }
-
- private:
+  // Null when there is none.
   Json take(const char* key) {
     const auto found = facts_.find(key);
     if (found == facts_.end()) return nullptr;
@@ -46,6 +44,9 @@ class Facts {
     return value;
   }
 
+  const Json& rest() const { return facts_; }
+
+ private:
   Json facts_;
 };
 
@@ -61,6 +62,14 @@ std::string share_text(uint64_t used, uint64_t capacity) {
   if (capacity == 0) return format_bytes(used);
   return fmt::format("{} of {} ({:.0f}%)", format_bytes(used), format_bytes(capacity),
                      100.0 * static_cast<double>(used) / static_cast<double>(capacity));
+}
+
+// `forebay targets` tells more.
+std::string online_text(const Json& targets) {
+  const auto online = std::count_if(targets.begin(), targets.end(), [](const Json& target) {
+    return target.value("reachability", "online") == "online" && target.value("consistency", "good") == "good";
+  });
+  return fmt::format("{} of {} online and good", online, targets.size());
 }
 
 std::string hits_text(uint64_t hits, uint64_t misses) {
@@ -92,7 +101,7 @@ void print_status(const Json& json) {
   Facts facts(json);
   fmt::print("{}\n", facts.text("mountpoint"));
   print_row("external", facts.text("external"));
-  print_row("cache", facts.text("cache"));
+  if (const std::string cache = facts.text("cache"); cache != "-") print_row("cache", cache);
   const uint64_t dirty_bytes = facts.number("dirty_bytes");
   print_row("state", state_text(dirty_bytes, facts.number("dirty_files")));
   const uint64_t used = facts.number("used_bytes");
@@ -108,6 +117,7 @@ void print_status(const Json& json) {
   const std::string pid = facts.text("pid"), version = facts.text("version");
   const auto uptime = format_duration(std::chrono::seconds(static_cast<int64_t>(facts.number("uptime_s"))));
   print_row("served by", fmt::format("process {}, version {}, for {}", pid, version, uptime));
+  if (const Json targets = facts.take("targets"); targets.is_array()) print_row("targets", online_text(targets));
   // A newer mount may have more to say than this command knows.
   for (const auto& [key, value] : facts.rest().items()) print_row(one_line(plain_name(key)), plain_value(key, value));
 }

@@ -42,7 +42,9 @@ Result<CacheState> MetaServer::cache_state(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   RETURN_IF_ERROR(refresh(inode));
   CacheState state;
-  state.layout = *placement_.plain();
+  // Where it would be is decided when it is opened; on a single target that is no question.
+  state.layout.chunk_size_bytes = placement_.plain()->chunk_size_bytes;
+  if (!placement_.is_cluster()) state.layout = *placement_.plain();
   state.size = attributes_of(inode).size;
   if (!inode->is_file()) return state;
   {

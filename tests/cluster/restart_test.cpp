@@ -31,5 +31,21 @@ TEST_F(Restart, AStorageServerThatWasKilledServesOpenFilesAgain) {
   EXPECT_EQ(content_difference(expected, read_file(cluster.outside("cold"))), "");
 }
 
+TEST_F(Restart, AMetadataServerThatWasKilledTakesUpWhatIsDirty) {
+  TestCluster cluster(2, {"flush.policy=manual"});
+  const std::string content = noise(2 * kMiB);
+  write_file(cluster.inside(1, "a"), content);
+  write_file(cluster.inside(2, "b"), content);
+  cluster.kill_daemon(1, "metad");
+  const auto began = std::chrono::steady_clock::now();
+  cluster.start_again();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(20)) << "somebody waits for somebody";
+  EXPECT_EQ(content_difference(content, read_file(cluster.inside(2, "a"))), "");
+  EXPECT_EQ(content_difference(content, read_file(cluster.inside(1, "b"))), "");
+  cluster.run({"flush", cluster.mountpoint(2)});
+  EXPECT_EQ(content_difference(content, read_file(cluster.outside("a"))), "");
+  EXPECT_EQ(content_difference(content, read_file(cluster.outside("b"))), "");
+}
+
 }  // namespace
 }  // namespace forebay::test

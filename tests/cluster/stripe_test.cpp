@@ -141,5 +141,31 @@ TEST_F(Stripes, TheWalkAgreesOnAllMountsAtOnce) {
   EXPECT_TRUE(trees_are_equal(models, cluster.outside("")));
 }
 
+TEST_F(Stripes, ADrainedTargetIsEmptiedAndGetsNothingNew) {
+  TestCluster cluster(2);
+  const std::string content = noise(2 * kMiB);
+  write_file(cluster.inside(1, "a"), content);
+  const uint32_t target = targets_of(cluster, 1, "a").front();
+  cluster.run({"targets", "drain", std::to_string(target), cluster.mountpoint(2)});
+  const auto used = [&] {
+    const Json status = cluster.status(2);
+    for (const Json& row : status.at("targets")) {
+      if (row.at("id") == target) return row.at("used_bytes").get<uint64_t>();
+    }
+    return UINT64_MAX;
+  };
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (cluster.stat(1, "a").at("present_bytes") != 0 || used() != 0) {
+    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "it is never empty";
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_EQ(content_difference(content, read_file(cluster.outside("a"))), "") << "what was dirty is outside";
+  write_file(cluster.inside(1, "b"), "new");
+  EXPECT_NE(targets_of(cluster, 1, "b").front(), target);
+  EXPECT_EQ(content_difference(content, read_file(cluster.inside(1, "a"))), "");
+  EXPECT_NE(targets_of(cluster, 1, "a").front(), target) << "and what is read again lies elsewhere";
+  EXPECT_NE(cluster.try_run({"targets", "drain", "4711", cluster.mountpoint(2)}).exit_status, 0);
+}
+
 }  // namespace
 }  // namespace forebay::test
