@@ -278,10 +278,7 @@ TEST_F(StripedFiles, AnOwnChangeBeforeAnythingIsHereIsNoConflict) {
   test::write_file(outside("a"), content);
   const InodeId id = lookup("a");
   ASSERT_TRUE(meta_->open(root_, id, O_RDWR));
-  SetAttributes change;
-  change.set_mode = true;
-  change.mode = 0600;
-  ASSERT_TRUE(meta_->setattr(root_, id, change));
+  ASSERT_TRUE(meta_->setxattr(root_, id, "user.of_ours", "changes the ctime", 0));
   ASSERT_TRUE(storage_->write(id, kChunk, std::string("ours")));
   content.replace(kChunk, 4, "ours");
   meta_->release(id, O_RDWR);
