@@ -25,7 +25,7 @@ struct Name {
 };
 
 // Lock order within one inode: flush_mutex, open_mutex, change_mutex, mutex. Nothing is locked while room is made.
-struct Inode {
+struct Inode : std::enable_shared_from_this<Inode> {
   Inode(InodeId inode_id, const Identity& external, mode_t mode)
       : id(inode_id), identity(external), type(mode & S_IFMT) {}
 

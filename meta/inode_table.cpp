@@ -80,9 +80,10 @@ Result<InodePtr> InodeTable::get(InodeId id) {
 InodePtr InodeTable::find_named(const Identity& identity) {
   const auto it = by_identity_.find(identity);
   if (it == by_identity_.end()) return nullptr;
-  const InodePtr inode = by_id_.at(it->second->id);
+  InodePtr inode = it->second->shared_from_this();
   const std::lock_guard lock(inode->mutex);
-  return inode->unlinked ? nullptr : inode;
+  if (inode->unlinked) return nullptr;
+  return inode;
 }
 
 Result<InodePtr> InodeTable::find_by_identity(const Identity& identity) {

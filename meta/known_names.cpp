@@ -8,7 +8,6 @@
 #include <array>
 #include <cctype>
 #include <optional>
-#include <string>
 
 #include "consistency/external_tree.h"
 
@@ -16,8 +15,7 @@ namespace forebay::meta {
 namespace {
 
 constexpr size_t kMostDirectories = 64;
-constexpr size_t kMostKnown = 8192;  // of one directory
-constexpr size_t kLongestName = 128;
+constexpr size_t kMostKnown = 8192;      // of one directory
 constexpr uint64_t kNamesPerTrip = 64;   // of a listing: few, for those outsides that look at each name
 constexpr uint64_t kTooLarge = 1 << 20;  // files to make before a directory is tried again
 
@@ -26,31 +24,29 @@ bool is_plain(std::string_view name) {
   const auto is_portable = [&](unsigned char letter) {
     return (letter < 0x80 && std::isalnum(letter) != 0) || kOthers.find(static_cast<char>(letter)) != kOthers.npos;
   };
-  return !name.empty() && name.size() <= kLongestName && name.front() != '.' &&
+  return !name.empty() && name.size() <= NameFilter::kLongestName && name.front() != '.' &&
          std::all_of(name.begin(), name.end(), is_portable);
 }
 
-uint64_t hash_of(std::string_view name) {
-  std::string folded(name);
-  std::transform(folded.begin(), folded.end(), folded.begin(), [](char letter) {
-    return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter | 0x20) : letter;
-  });
-  return std::hash<std::string>()(folded);
-}
+struct Listing {
+  NameFilter names;
+  size_t count = 0;
+};
 
-// Hashes of all names; none when there are too many, or the directory cannot be read.
-std::optional<std::unordered_set<uint64_t>> names_in(int directory_fd) {
+// None when there are too many, or the directory cannot be read.
+std::optional<Listing> names_in(int directory_fd) {
   const Result<UniqueFd> fd = consistency::ExternalTree::reopen(directory_fd, O_RDONLY | O_DIRECTORY);
   if (!fd) return std::nullopt;
-  std::unordered_set<uint64_t> names;
+  Listing listing;
   alignas(dirent64) std::array<char, 32 << 10> buffer;
-  while (names.size() <= kMostKnown) {
+  while (listing.count <= kMostKnown) {
     const ssize_t bytes = ::getdents64(fd->get(), buffer.data(), buffer.size());
     if (bytes < 0) return std::nullopt;
-    if (bytes == 0) return names;
+    if (bytes == 0) return listing;
     for (ssize_t at = 0; at < bytes;) {
       const auto* entry = reinterpret_cast<const dirent64*>(buffer.data() + at);
-      names.insert(hash_of(entry->d_name));
+      listing.names.add(entry->d_name);
+      ++listing.count;
       at += entry->d_reclen;
     }
   }
@@ -69,17 +65,18 @@ bool KnownNames::lacks(InodeId directory, int fd, std::string_view name, std::ch
     lock.unlock();
     const SteadyTime now =
         std::chrono::steady_clock::now();  // before the listing: it may show what was at its beginning
-    std::optional<std::unordered_set<uint64_t>> names = names_in(fd);
+    std::optional<Listing> found = names_in(fd);
     lock.lock();
     known = directories_.find(directory);
     if (known == directories_.end()) return false;
     known->second.listing = false;
-    known->second.worth = names ? kFirstWorth + names->size() / kNamesPerTrip : kTooLarge;
-    if (!names) return false;
+    known->second.worth = found ? kFirstWorth + found->count / kNamesPerTrip : kTooLarge;
+    if (!found) return false;
     known->second.listed_at = now;
-    known->second.names.merge(*names);
+    known->second.count += found->count;
+    known->second.names.add(found->names);
   }
-  if (!is_fresh(known->second) || known->second.names.contains(hash_of(name))) return false;
+  if (!is_fresh(known->second) || known->second.names.may_have(name)) return false;
   *valid_for =
       ttl_ - std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - known->second.listed_at);
   return valid_for->count() >= 0;
@@ -94,16 +91,17 @@ void KnownNames::made(InodeId directory, std::string_view name) {
   note(known, name);
 }
 
-void KnownNames::seen(InodeId directory, std::string_view name) {
+// All is forgotten: to add each name of a listing would make that slower by a tenth.
+void KnownNames::listed(InodeId directory) {
   if (ttl_ == ttl_.zero()) return;
   const std::lock_guard lock(mutex_);
-  if (const auto known = directories_.find(directory); known != directories_.end()) note(known->second, name);
+  directories_.erase(directory);
 }
 
 void KnownNames::note(Directory& known, std::string_view name) {
   if (!known.listing && !is_fresh(known)) return;
-  known.names.insert(hash_of(name));
-  if (!known.listing && known.names.size() > kMostKnown) known = {.worth = kTooLarge};
+  if (known.names.add(name)) ++known.count;
+  if (!known.listing && known.count > kMostKnown) known = {.worth = kTooLarge};
 }
 
 bool KnownNames::is_fresh(const Directory& directory) const {

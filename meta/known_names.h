@@ -18,9 +18,9 @@
 #include <mutex>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "core/protocol/types.h"
+#include "meta/name_filter.h"
 
 namespace forebay::meta {
 
@@ -35,19 +35,20 @@ class KnownNames {
 
   // A name was made by us. Call it before anybody hears of it.
   void made(InodeId directory, std::string_view name);
-  // A listing that somebody else asked for shows this name.
-  void seen(InodeId directory, std::string_view name);
+  // Somebody else has listed a part of the directory, and was not told yet: it may show a name that is not known here.
+  void listed(InodeId directory);
 
  private:
   using SteadyTime = std::chrono::steady_clock::time_point;
   static constexpr uint64_t kFirstWorth = 16;
 
   struct Directory {
-    uint64_t made = 0;                   // since the last listing
-    uint64_t worth = kFirstWorth;        // a listing is, when so many were made
-    SteadyTime listed_at{};              // zero: it was not, or has too many names
-    std::unordered_set<uint64_t> names;  // hashes
-    bool listing = false;                // under way
+    uint64_t made = 0;             // since the last listing
+    uint64_t worth = kFirstWorth;  // a listing is, when so many were made
+    SteadyTime listed_at{};        // zero: it was not, or has too many names
+    size_t count = 0;              // of names; roughly
+    NameFilter names;
+    bool listing = false;  // under way
   };
 
   // The caller holds mutex_.
