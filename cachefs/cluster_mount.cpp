@@ -2,6 +2,7 @@
 // on a target of this node the kernel reads and writes itself.
 #include <sys/stat.h>
 
+#include "cachefs/answer_news.h"
 #include "cachefs/fuse_session.h"
 #include "cachefs/mount.h"
 #include "core/cluster/node.h"
@@ -27,7 +28,9 @@ Status run_cluster_mount(const MountOptions& options, const std::function<void()
   Session session{*meta, storage, node->mgmt(), options, &layouts};
   ASSIGN_OR_RETURN(const std::unique_ptr<FuseSession> fuse, FuseSession::mount(session));
   log(Module::kCachefs).info("{} is mounted on {}, node {}", options.external, options.mountpoint, node->name());
+  AnswerNewsReader news(session, fuse->handle());
   const Status served = fuse->serve(options.config.fuse.threads, ready);
+  news.stop([&node] { node->peers().shut_down(); });
   log(Module::kCachefs).info("{} is unmounted from {}", options.external, options.mountpoint);
   return served;
 }

@@ -25,6 +25,8 @@ class FuseSession {
   // of it. Does not wait for that. Thread safe.
   void revoke_pages(InodeId id, uint64_t generation);
 
+  fuse_session* handle() { return fuse_; }
+
  private:
   struct Revocation {
     InodeId id;

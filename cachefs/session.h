@@ -35,7 +35,10 @@ struct Session {
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
   std::atomic<bool> kernel_strips{true};  // the kernel takes setuid bits off itself; otherwise it tells us to
   std::atomic<bool> can_splice{false};    // from the chunk file to the kernel, where that is not io_uring
-  std::atomic<bool> discard{false};       // unmount --discard: dirty data is given up
+  // Whether the kernel can forget all names at once. Known from the INIT request on.
+  enum class Names : uint8_t { kUnknown, kKept, kNotKept };
+  std::atomic<Names> names{Names::kUnknown};
+  std::atomic<bool> discard{false};  // unmount --discard: dirty data is given up
 };
 
 inline Session& session_of(fuse_req_t request) { return *static_cast<Session*>(fuse_req_userdata(request)); }

@@ -51,6 +51,7 @@ Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {
     return Failure(error);
   }
   touched(directory, beside);
+  answers_.changed(names_of_directory(directory));
   return joined(path_of(directory), beside);
 }
 

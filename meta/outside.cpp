@@ -149,12 +149,20 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
   EntryReply reply;
   reply.id = inode->id;
   bool leased = false;
+  const bool shared = placement_.is_cluster();  // other clients change them
+  const auto granted = shared ? answers_.grant(attributes_answer(inode), freshness_.names_valid_for())
+                              : std::chrono::milliseconds::max();
   reply.attributes = attributes_of(inode, &leased);
-  if (leased) return reply;                   // a store into a mapping changes them, and the kernel does not know
-  if (placement_.is_cluster()) return reply;  // other clients change them
+  if (leased) return reply;  // a store into a mapping changes them, and the kernel does not know
   const std::lock_guard lock(inode->mutex);
-  reply.valid_for = freshness_.valid_for(inode->validated_at, std::chrono::steady_clock::now());
+  if (shared && inode->writers > 0) return reply;  // nobody hears of their writes here
+  reply.valid_for = std::min(granted, freshness_.valid_for(inode->validated_at, std::chrono::steady_clock::now()));
   return reply;
+}
+
+std::chrono::milliseconds MetaServer::names_valid_for(const InodePtr& directory) {
+  const auto valid_for = freshness_.names_valid_for();
+  return placement_.is_cluster() ? answers_.grant(names_of_directory(directory), valid_for) : valid_for;
 }
 
 Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name) {
@@ -164,6 +172,7 @@ Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view na
 }
 
 Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name, const consistency::Probe& probe) {
+  const auto valid_for = names_valid_for(parent);
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   std::unique_lock lock(inode->mutex);
   const bool known = inode->validated_at != consistency::SteadyTime{};
@@ -176,7 +185,13 @@ Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view na
     take_over(inode, probe, changes);
   }
   touched(parent, name);
-  return entry_of(inode);
+  return named_entry(inode, valid_for);
+}
+
+EntryReply MetaServer::named_entry(const InodePtr& inode, std::chrono::milliseconds name_valid_for) {
+  EntryReply entry = entry_of(inode);
+  if (placement_.is_cluster()) entry.valid_for = std::min(entry.valid_for, name_valid_for);
+  return entry;
 }
 
 void MetaServer::touched(const InodePtr& directory, std::string_view made) {

@@ -7,6 +7,7 @@ namespace forebay::meta {
 
 Status MetaServer::own_change(const InodePtr& inode, Change kind, const std::function<Status()>& change) {
   if (inode == nullptr) return change();
+  const AnswerLeases::Change answers(answers_, {attributes_answer(inode)});
   const std::lock_guard change_lock(inode->change_mutex);
   struct Changing {
     Inode& inode;

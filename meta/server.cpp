@@ -26,7 +26,8 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
         ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
         return flush_inode(inode);
       }),
-      small_files_([this](InodeId id) { fetch_small(id); }, kMostSmallFilesWaiting) {}
+      small_files_([this](InodeId id) { fetch_small(id); }, kMostSmallFilesWaiting),
+      answers_(placement_.is_cluster()) {}
 
 MetaServer::~MetaServer() { (void)stop(End::kKeep); }
 
@@ -122,6 +123,7 @@ void MetaServer::housekeep() {
     lock.unlock();
     if (Status committed = store_->commit(); !committed) log(Module::kMeta).error("{}", committed.error().message());
     for (const TargetId target : placement_.draining()) evictors_.of(target).kick();
+    answers_.keep_house();
     lock.lock();
   }
 }

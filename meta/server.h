@@ -19,6 +19,7 @@
 #include "evictor/evictor_set.h"
 #include "evictor/flush_scheduler.h"
 #include "evictor/lru.h"
+#include "meta/answer_leases.h"
 #include "meta/inode_table.h"
 #include "meta/known_names.h"
 #include "meta/layout_rules.h"
@@ -94,7 +95,8 @@ class MetaServer final : public MetaService {
   Result<LockNews> await_locks(std::span<const LockRequest> waits, uint64_t ended,
                                std::chrono::milliseconds limit) override;
   Result<bool> cancel_lock(const LockRequest& request) override;
-  void end_locks(uint64_t session) override;
+  Status await_news(uint64_t session, const AwaitNews& await, TellNews tell) override;
+  void end_session(uint64_t session) override;
   Result<CacheState> cache_state(InodeId id) override;
   Result<WorkProgress> flush(InodeId id, bool first, std::chrono::milliseconds limit) override;
   Result<WorkProgress> prefetch(InodeId id, std::chrono::milliseconds limit) override;
@@ -121,7 +123,8 @@ class MetaServer final : public MetaService {
 
   // --- meta/ops/lookup.cpp
   // ENOENT if the outside has no such name.
-  Result<EntryReply> look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name);
+  Result<EntryReply> look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name,
+                             std::chrono::milliseconds name_valid_for);
 
   // --- meta/outside.cpp: looking at the outside
   // The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind:
@@ -160,6 +163,20 @@ class MetaServer final : public MetaService {
     ++own_changes_;
     return ++inode.changes;
   }
+  static AnswerLeases::Answer names_of_directory(const InodePtr& inode) {
+    return {inode->id, AnswerLeases::Kind::kNames};
+  }
+  static AnswerLeases::Answer attributes_answer(const InodePtr& inode) {
+    return {inode->id, AnswerLeases::Kind::kAttributes};
+  }
+  // Of a directory, by names that are made, moved or taken away.
+  static std::vector<AnswerLeases::Answer> listing_answers(const InodePtr& inode) {
+    return {names_of_directory(inode), attributes_answer(inode)};
+  }
+  // For how long a client may use what is said of the directory's names now. Ask before looking.
+  std::chrono::milliseconds names_valid_for(const InodePtr& directory);
+  // What it has at a name that is known for so long.
+  EntryReply named_entry(const InodePtr& inode, std::chrono::milliseconds name_valid_for);
   // The directory's attributes changed with one of its names: `made`, or one that is gone (empty).
   void touched(const InodePtr& directory, std::string_view made);
 
@@ -326,6 +343,7 @@ class MetaServer final : public MetaService {
   evictor::FlushScheduler scheduler_;
   WorkQueue<InodeId> small_files_;
   LockTable locks_;  // of clients that are apart; in one process it stays empty
+  AnswerLeases answers_;
 
   // Own renames and removals hold it shared, from the external call until the names in memory say the same: whoever
   // finds an object at none of its names looks again while no such change is under way.

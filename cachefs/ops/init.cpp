@@ -68,6 +68,9 @@ void init(void* userdata, fuse_conn_info* connection) {
   // What lies on another node is mapped through pages of this kernel, which others' writes do not change.
   if (session.in_cluster()) want(connection, FUSE_CAP_DIRECT_IO_ALLOW_MMAP, "mappings of direct handles");
   session.kernel_strips = (connection->want & FUSE_CAP_HANDLE_KILLPRIV_V2) == 0;
+  constexpr unsigned kEpochsSince = 44;  // FUSE_NOTIFY_INC_EPOCH: protocol 7.44, Linux 6.16
+  session.names = connection->proto_minor >= kEpochsSince ? Session::Names::kKept : Session::Names::kNotKept;
+  session.names.notify_all();
   constexpr unsigned kRequestBytes = 1 << 20;
   connection->max_write = kRequestBytes;
   // The pipe of a spliced reply holds 1 MiB, for other users than root, and that is with the header.

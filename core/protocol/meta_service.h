@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/protocol/answer_news.h"
 #include "core/protocol/locks.h"
 #include "core/protocol/types.h"
 #include "core/result.h"
@@ -199,8 +200,13 @@ class MetaService : public MetaCallbacks {
                                        std::chrono::milliseconds limit) = 0;
   // Nobody waits for it any more. True: too late, it is set.
   virtual Result<bool> cancel_lock(const LockRequest& request) = 0;
-  // The client is gone. For who serves clients alone.
-  virtual void end_locks(uint64_t session) = 0;
+  // --- answers that the kernels of clients keep: attributes and names with a `valid_for`
+  // Calls `tell` once, with what became untrue of what the client has been told; some time later with nothing, if there
+  // is nothing. In another process that is before it returns, in this one at any time, by any thread.
+  using TellNews = std::function<void(const AnswerNews&)>;
+  virtual Status await_news(uint64_t session, const AwaitNews& await, TellNews tell) = 0;
+  // The client is gone, with its locks and its answers. For who serves clients alone.
+  virtual void end_session(uint64_t session) = 0;
 
   // --- page caches
   // The client goes through its pages of the file, for a handle that it has just opened. True if those that it has are

@@ -62,7 +62,8 @@ class RemoteMeta final : public MetaService {
                                std::chrono::milliseconds limit) override;
   Result<bool> cancel_lock(const LockRequest& request) override;
   // The server sees by itself that we are gone.
-  void end_locks(uint64_t) override {}
+  void end_session(uint64_t) override {}
+  Status await_news(uint64_t session, const AwaitNews& await, TellNews tell) override;
   // Page caches are shared with a server in the same process alone: there are none to use here.
   bool use_pages(InodeId) override { return false; }
   void bypass_pages(InodeId) override {}

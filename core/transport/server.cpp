@@ -150,25 +150,57 @@ void Server::accept_clients(int listener) {
 // Something came over the connection, or its end.
 void Server::attend(uint64_t key) {
   ClientPtr client;
+  std::shared_ptr<ParkedReply> parked;
   {
     const std::lock_guard lock(mutex_);
     const auto found = clients_.find(key);
     if (found == clients_.end()) return;
     client = found->second;
+    parked = client->parked;
   }
-  const bool was_greeted = client->greeted;
-  const bool good = was_greeted ? serve(*client) : greet(key, client);
-  if (!good) return remove(key);
-  if (!was_greeted && client->peer.role == Role::kClient) {
+  if (parked != nullptr) {
+    parked->give_up();
+    return remove(key);
+  }
+  if (client->greeted) {
+    const Served served = serve(key, client);
+    if (served == Served::kBroken) remove(key);
+    if (served == Served::kAnswered) await(key, *client, EPOLL_CTL_MOD);
+    return;
+  }
+  if (!greet(key, client)) return remove(key);
+  if (client->peer.role == Role::kClient) {
     const std::lock_guard lock(mutex_);
     if (holding_) return held_.push_back(key);
   }
-  await(key, *client, was_greeted ? EPOLL_CTL_MOD : EPOLL_CTL_ADD);
+  await(key, *client, EPOLL_CTL_ADD);
 }
 
-void Server::await(uint64_t key, const Client& client, int operation) {
+void Server::await(uint64_t key, const Client& client, int operation, uint32_t events) {
   const int descriptor = client.connection->poll_descriptor();
-  if (!watch(pools_[client.level], descriptor, key, EPOLLIN | EPOLLONESHOT, operation)) remove(key);
+  if (!watch(pools_[client.level], descriptor, key, events, operation)) remove(key);
+}
+
+// The way is opened last: from then on the connection is the replying thread's.
+void Server::park(uint64_t key, const ClientPtr& client, const Serving& serving) {
+  const std::shared_ptr<ParkedReply> parked = serving.parked();
+  {
+    const std::lock_guard lock(mutex_);
+    client->parked = parked;
+  }
+  await(key, *client, EPOLL_CTL_MOD, kEnd);
+  parked->open([this, key, weak = std::weak_ptr<Client>(client), request = serving.request()](const std::string& body) {
+    const ClientPtr waiting = weak.lock();
+    if (waiting == nullptr) return;
+    Serving late(*waiting->connection, waiting->peer, request);
+    late.reply_text(body);
+    if (late.broken()) return remove(key);
+    {
+      const std::lock_guard lock(mutex_);
+      waiting->parked = nullptr;
+    }
+    await(key, *waiting, EPOLL_CTL_MOD);
+  });
 }
 
 void Server::admit_clients() {
@@ -204,16 +236,17 @@ bool Server::greet(uint64_t key, const ClientPtr& client) {
   return true;
 }
 
-bool Server::serve(Client& client) {
+Server::Served Server::serve(uint64_t key, const ClientPtr& owner) {
+  Client& client = *owner;
   const Deadline deadline = steady_clock::now() + kTransferLimit;
   const Result<Message> message = client.connection->receive(deadline);
   if (!message) {
     if (message.error().code != ECONNRESET) {
       log(Module::kCore).warn("{} {}: {}", role_name(client.peer.role), client.peer.node, message.error().context);
     }
-    return false;
+    return Served::kBroken;
   }
-  if (message->header.kind != Kind::kRequest) return false;
+  if (message->header.kind != Kind::kRequest) return Served::kBroken;
   Serving serving(*client.connection, client.peer, message->header);
   const auto service = services_.find(service_of(message->header.method));
   const auto* methods = service == services_.end() ? nullptr : service->second->GetDescriptor();
@@ -223,8 +256,12 @@ bool Server::serve(Client& client) {
   } else {
     serve_method(*service->second, *methods->method(index_of(message->header.method)), *message, serving);
   }
+  if (serving.parked() != nullptr && !serving.Failed()) {
+    park(key, owner, serving);
+    return Served::kParked;
+  }
   if (!serving.replied()) serving.reply_text({});
-  return !serving.broken();
+  return serving.broken() ? Served::kBroken : Served::kAnswered;
 }
 
 void Server::serve_method(google::protobuf::Service& service, const google::protobuf::MethodDescriptor& method,
@@ -251,7 +288,8 @@ void Server::serve_method(google::protobuf::Service& service, const google::prot
   // Broken before a reply: its bulk did not come, so nothing was done.
   if (once && serving.broken()) replies_.abandon(session, number);
   if (once && !serving.broken()) replies_.finish(session, number, {serving.error(), body});
-  if (!serving.replied()) serving.reply_text(body);
+  const bool later = serving.parked() != nullptr && !serving.Failed();
+  if (!serving.replied() && !later) serving.reply_text(body);
 }
 
 void Server::remove(uint64_t key) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <google/protobuf/service.h>
+#include <sys/epoll.h>
 
 #include <array>
 #include <atomic>
@@ -21,6 +22,7 @@
 #include "core/transport/address.h"
 #include "core/transport/connection.h"
 #include "core/transport/handshake.h"
+#include "core/transport/parked_reply.h"
 #include "core/transport/reply_cache.h"
 
 namespace forebay::transport {
@@ -31,6 +33,8 @@ struct ServerLimits {
   // A client that is gone for longer than this is believed to be dead.
   std::chrono::milliseconds session_grace{5'000};
 };
+
+class Serving;
 
 class Server {
  public:
@@ -67,6 +71,7 @@ class Server {
     Party peer;
     bool greeted = false;
     size_t level = kGreeting;
+    std::shared_ptr<ParkedReply> parked;  // nothing comes before that is sent; guarded by the server's mutex_
     std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
   };
   using ClientPtr = std::shared_ptr<Client>;
@@ -83,6 +88,7 @@ class Server {
     std::chrono::steady_clock::time_point last_seen;
   };
 
+  static constexpr uint32_t kRequests = EPOLLIN | EPOLLONESHOT, kEnd = EPOLLRDHUP | EPOLLONESHOT;
   static constexpr size_t kGreeting = kLevels;  // the pool of who has not been greeted
   static constexpr size_t kMostThreads = 256, kMostGreeters = 8;
   static constexpr size_t kMostConnections = 16'384, kMostUngreeted = 256;
@@ -94,10 +100,13 @@ class Server {
   void attend(uint64_t key);
   bool greet(uint64_t key, const ClientPtr& client);
   // What comes over it next wakes a thread of its level.
-  void await(uint64_t key, const Client& client, int operation);
-  bool serve(Client& client);
+  void await(uint64_t key, const Client& client, int operation, uint32_t events = kRequests);
+  enum class Served { kBroken, kAnswered, kParked };
+  Served serve(uint64_t key, const ClientPtr& client);
+  // Until the reply is sent, only the end of the connection is waited for.
+  void park(uint64_t key, const ClientPtr& client, const Serving& serving);
   void serve_method(google::protobuf::Service& service, const google::protobuf::MethodDescriptor& method,
-                    const Message& message, class Serving& serving);
+                    const Message& message, Serving& serving);
   void remove(uint64_t key);
   void keep_house();
 

@@ -4,10 +4,12 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/service.h>
 
+#include <memory>
 #include <string>
 
 #include "core/transport/connection.h"
 #include "core/transport/handshake.h"
+#include "core/transport/parked_reply.h"
 
 namespace forebay::transport {
 
@@ -45,6 +47,13 @@ class Serving final : public google::protobuf::RpcController {
   void reply(const google::protobuf::Message& message) { reply_text(message.SerializeAsString()); }
   void reply_text(const std::string& body);
   bool replied() const { return replied_; }
+  // The reply comes later. Only for methods that may be repeated: nothing keeps it for a client that asks again.
+  std::shared_ptr<ParkedReply> park() {
+    parked_ = std::make_shared<ParkedReply>();
+    return parked_;
+  }
+  const std::shared_ptr<ParkedReply>& parked() const { return parked_; }
+  const Header& request() const { return request_; }
   const Error& error() const { return error_; }
   // The connection is of no more use.
   bool broken() const { return broken_; }
@@ -71,6 +80,7 @@ class Serving final : public google::protobuf::RpcController {
   Error error_{0, {}};
   Bulk bulk_;
   UniqueFd descriptor_;
+  std::shared_ptr<ParkedReply> parked_;
   bool taken_ = false, replied_ = false, broken_ = false;
 };
 

@@ -101,9 +101,11 @@ Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attribute
     entry.type = DTTOIF(found->d_type);
     entry.next = static_cast<uint64_t>(found->d_off);
     EntryReply attributes;
+    const auto valid_for = with_attributes ? names_valid_for(handle->directory) : std::chrono::milliseconds{0};
     if (with_attributes && entry.name != "." && entry.name != "..") {
       const Result<FdPtr> directory = directory_fd(handle->directory);
-      Result<EntryReply> looked = directory ? look_up(handle->directory, *directory, entry.name) : fail(ENOENT);
+      Result<EntryReply> looked =
+          directory ? look_up(handle->directory, *directory, entry.name, valid_for) : fail(ENOENT);
       if (looked) {
         attributes = *looked;
         entry.entry = &attributes;

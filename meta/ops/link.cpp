@@ -36,6 +36,7 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(new_name);
+  const AnswerLeases::Change answers(answers_, listing_answers(parent));
   bool nameless = false;
   {
     const std::lock_guard lock(inode->mutex);
@@ -72,8 +73,9 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
   }
   if (nameless) (void)store_->delete_intents(id);
   if (nameless && dirty) (void)after_write(id);  // write-through: what was written is outside now, or scheduled
+  const auto valid_for = names_valid_for(parent);
   RETURN_IF_ERROR(refresh(inode));
-  return entry_of(inode);
+  return named_entry(inode, valid_for);
 }
 
 Result<std::string> MetaServer::readlink(const Caller& caller, InodeId id) {

@@ -1,4 +1,4 @@
-// Locks between clients: what LockTable keeps.
+// Locks between clients: what LockTable keeps; and what AnswerLeases does.
 #include <algorithm>
 
 #include "core/log.h"
@@ -27,7 +27,13 @@ Result<LockNews> MetaServer::await_locks(std::span<const LockRequest> waits, uin
 
 Result<bool> MetaServer::cancel_lock(const LockRequest& request) { return locks_.cancel(request); }
 
-void MetaServer::end_locks(uint64_t session) {
+Status MetaServer::await_news(uint64_t session, const AwaitNews& await, TellNews tell) {
+  answers_.await_news(session, await, std::move(tell));
+  return {};
+}
+
+void MetaServer::end_session(uint64_t session) {
+  answers_.end_session(session);
   const size_t had = locks_.end_session(session);
   if (had > 0) log(Module::kMeta).info("a client is gone: {} locks and waits for locks end", had);
 }

@@ -9,17 +9,19 @@ namespace forebay::meta {
 Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::string_view name) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
+  const auto valid_for = names_valid_for(parent);
   EntryReply none;
   if (!known_names_.lacks(parent_id, directory->get(), name, &none.valid_for)) {
-    Result<EntryReply> found = look_up(parent, directory, name);
+    Result<EntryReply> found = look_up(parent, directory, name, valid_for);
     if (found || found.error().code != ENOENT) return found;
-    none.valid_for = freshness_.names_valid_for();
+    none.valid_for = valid_for;
   }
-  if (placement_.is_cluster()) none.valid_for = {};  // another client may make it
+  none.valid_for = std::min(none.valid_for, valid_for);
   return none;
 }
 
-Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name) {
+Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name,
+                                       std::chrono::milliseconds valid_for) {
   const uint64_t changes_before = own_changes_;
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
@@ -35,7 +37,7 @@ Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& dire
   if (new_name) {
     if (Status kept = put_chain(inode, 0); !kept) log(Module::kMeta).error("{}", kept.error().message());
   }
-  if (seen && config_.consistency.validate == Validate::kNever) return entry_of(inode);
+  if (seen && config_.consistency.validate == Validate::kNever) return named_entry(inode, valid_for);
   if (own_changes_ == changes_before || !seen) {
     take_over(inode, probe, changes);
   } else {
@@ -43,7 +45,7 @@ Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& dire
     (void)refresh(inode, true);
   }
   if (await_revocation(inode)) (void)refresh(inode);
-  return entry_of(inode);
+  return named_entry(inode, valid_for);
 }
 
 void MetaServer::forget(InodeId id, uint64_t count) {

@@ -83,10 +83,11 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
   ASSIGN_OR_RETURN(const ChunkState state, storage_.caching_file(request));
 
-  bool first = false;
+  bool first = false, first_writer = false;
   {
     const std::lock_guard lock(inode->mutex);
     first = inode->opens++ == 0;
+    first_writer = writes(flags) && inode->writers == 0;
     if (writes(flags)) ++inode->writers;
     if (!state.dirty) inode->outdated = false;  // it was dropped, if it was
     if (!(inode->mtime0 == state.mtime0)) {
@@ -96,6 +97,7 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
       ++inode->generation;
     }
   }
+  if (first_writer) answers_.changed(attributes_answer(inode));
   if (first) add_open_file(inode);
   used(inode);
   return {};
@@ -131,6 +133,7 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
+  const AnswerLeases::Change answers(answers_, listing_answers(parent));
   int made = -1;
   int reason = 0;
   {

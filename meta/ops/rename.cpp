@@ -58,6 +58,8 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
   ASSIGN_OR_RETURN(const FdPtr from, directory_fd(parent));
   ASSIGN_OR_RETURN(const FdPtr to, directory_fd(new_parent));
   const std::string name(name_view), new_name(new_name_view);
+  const AnswerLeases::Change answers(answers_, listing_answers(parent)),
+      answers_of_new(answers_, listing_answers(new_parent));
 
   ASSIGN_OR_RETURN(const InodePtr moved, prepare_move(parent, from->get(), name, new_parent, new_name));
   InodePtr swapped;
@@ -95,6 +97,8 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
   finish_move(moved, parent, name, new_parent, new_name, happened);
   finish_move(swapped, new_parent, new_name, parent, name, happened);
   if (happened) {
+    answers_.name_moved(parent_id, new_parent_id);
+    if (swapped != nullptr) answers_.name_moved(new_parent_id, parent_id);
     touched(parent, {});
     touched(new_parent, new_name);
   }

@@ -117,6 +117,7 @@ Status MetaServer::remove(const Caller& caller, InodeId parent_id, std::string_v
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
+  const AnswerLeases::Change answers(answers_, listing_answers(parent));
   ASSIGN_OR_RETURN(Victim victim, prepare_victim(parent, directory->get(), name));
   const Change kind = victim.link_count == 1 ? Change::kRemoval : Change::kAttributes;
   const Status removed = own_change(victim.inode, kind, [&]() -> Status {

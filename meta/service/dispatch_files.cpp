@@ -6,7 +6,7 @@
 namespace forebay::meta {
 
 void MetaDispatch::session_ended(const transport::Party& client) {
-  service_.end_locks(client.session);
+  service_.end_session(client.session);
   const ClientSessions::Holdings held = sessions_.end(client.session);
   if (held.empty()) return;
   log(Module::kMeta)

@@ -10,7 +10,7 @@
 
 namespace forebay::meta {
 
-// Thread safe. Each method is given a transport::Serving as its controller, and none is done later.
+// Thread safe. Each method is given a transport::Serving as its controller; AwaitNews alone is answered later.
 class MetaDispatch final : public wire::Meta {
  public:
   // `service` outlives this.
@@ -23,6 +23,9 @@ class MetaDispatch final : public wire::Meta {
 
   using Controller = google::protobuf::RpcController;
   using Closure = google::protobuf::Closure;
+  // All of them, for a client's session: what it changes itself it need not be told.
+  void CallMethod(const google::protobuf::MethodDescriptor* method, Controller* controller,
+                  const google::protobuf::Message* request, google::protobuf::Message* reply, Closure* done) override;
   void Lookup(Controller* controller, const wire::NameRequest* request, wire::EntryReply* reply, Closure*) override;
   void ForgetMany(Controller* controller, const wire::ForgetManyRequest* request, wire::Done* reply, Closure*) override;
   void Mknod(Controller* controller, const wire::MknodRequest* request, wire::EntryReply* reply, Closure*) override;
@@ -92,6 +95,8 @@ class MetaDispatch final : public wire::Meta {
                 Closure*) override;
   void AwaitLocks(Controller* controller, const wire::AwaitLocksRequest* request, wire::AwaitLocksReply* reply,
                   Closure*) override;
+  void AwaitNews(Controller* controller, const wire::AwaitNewsRequest* request, wire::AnswerNews* reply,
+                 Closure*) override;
   void CancelLock(Controller* controller, const wire::LockRequest* request, wire::SetLockReply* reply,
                   Closure*) override;
 

@@ -56,6 +56,8 @@ void encode(const forebay::LockRequest& from, LockRequest& to);
 forebay::LockRequest decode(const LockRequest& from);
 void encode(const forebay::HeldLock& from, HeldLock& to);
 forebay::HeldLock decode(const HeldLock& from);
+void encode(const forebay::AnswerNews& from, AnswerNews& to);
+forebay::AnswerNews decode(const AnswerNews& from);
 void encode(const LockNews& from, AwaitLocksReply& to);
 // EPROTO: an answer to none of the `asked` waits.
 Result<LockNews> decode(const AwaitLocksReply& from, size_t asked);

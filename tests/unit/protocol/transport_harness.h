@@ -63,6 +63,11 @@ class Echo final : public wire::Storage {
   void Lease(Controller* controller, const wire::LeaseRequest*, wire::Done*, Closure*) override {
     serving(controller).pass(UniqueFd(::dup(file)));
   }
+  // Answered by whoever has `parked`.
+  void SpaceOf(Controller* controller, const wire::TargetRequest*, wire::SpaceReport*, Closure*) override {
+    parked.set_value(serving(controller).park());
+  }
+  std::promise<std::shared_ptr<ParkedReply>> parked;
   void CloseFile(Controller*, const wire::FileRequest*, wire::Done*, Closure*) override {
     on_close();
     ++closed;

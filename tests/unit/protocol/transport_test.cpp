@@ -453,6 +453,64 @@ TEST_P(TransportTest, WhoWaitsDoesNotTakeTheThreadsOfThoseHeWaitsFor) {
   EXPECT_EQ(good, kMany);
 }
 
+class ParkedReplyTest : public TransportTest {
+ protected:
+  static Result<wire::SpaceReport> ask(Channel& channel) {
+    wire::SpaceReport reply;
+    Call call(kSoon);
+    wire::Storage_Stub(&channel).SpaceOf(&call, &wire::TargetRequest::default_instance(), &reply, nullptr);
+    RETURN_IF_ERROR(call.status);
+    return reply;
+  }
+  static wire::SpaceReport answer() {
+    wire::SpaceReport reply;
+    reply.set_used_bytes(42);
+    return reply;
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Sockets, ParkedReplyTest, testing::Values(Over::kUnix, Over::kTcp), name_of_sockets);
+
+TEST_P(ParkedReplyTest, ComesWhenSomebodyElseSendsIt) {
+  serve();
+  Channel& client = channel();
+  auto waiting = std::async(std::launch::async, [&] { return ask(client); });
+  const std::shared_ptr<ParkedReply> parked = echo_.parked.get_future().get();
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(50)), std::future_status::timeout);
+  EXPECT_EQ(error_of(client), 0) << "others are served meanwhile";
+  parked->send(answer());
+  parked->send(answer());
+  const auto reply = waiting.get();
+  ASSERT_TRUE(reply) << reply.error().message();
+  EXPECT_EQ(reply->used_bytes(), 42u);
+  EXPECT_EQ(error_of(client), 0) << "and over the same connection afterwards";
+  EXPECT_LE(server_->connections(), 2u);
+}
+
+TEST_P(ParkedReplyTest, OfAClientThatIsGoneGoesNowhere) {
+  ServerLimits limits;
+  limits.session_grace = std::chrono::milliseconds(50);
+  serve({}, limits);
+  Channel& client = channel();
+  auto waiting = std::async(std::launch::async, [&] { return ask(client); });
+  const std::shared_ptr<ParkedReply> parked = echo_.parked.get_future().get();
+  client.shut_down();
+  EXPECT_EQ(waiting.get().error().code, ECANCELED);
+  EXPECT_EQ(ended_.get_future().get().session, session_) << "its end is noticed though nobody reads from it";
+  parked->send(answer());
+  EXPECT_EQ(server_->connections(), 0u);
+}
+
+TEST_P(ParkedReplyTest, MayBeLeftWhenTheServerEnds) {
+  serve();
+  Channel& client = channel();
+  auto waiting = std::async(std::launch::async, [&] { return ask(client); });
+  const std::shared_ptr<ParkedReply> parked = echo_.parked.get_future().get();
+  server_->stop();
+  client.shut_down();
+  EXPECT_EQ(waiting.get().error().code, ECANCELED);
+  parked->send(answer());
+}
+
 TEST_P(TransportTest, AChannelThatIsShutDownEndsItsRequests) {
   std::promise<void> entered, may_go_on;
   echo_.on_stat = [&](uint64_t) {

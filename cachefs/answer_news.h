@@ -1,0 +1,45 @@
+// AnswerNewsReader: hears from the metadata server what names and attributes others have changed, and has the kernel
+// forget what it kept of them. Only a client of a cluster has one.
+//
+// Names: the kernel forgets all of them at once (an "epoch" of dentries). It could be told of single ones, but then the
+// caller waits for the lock of their directory, which a program here may hold that waits for the metadata server, which
+// waits for us. Attributes are forgotten without a lock, and an answer that is on its way then does not count.
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "cachefs/session.h"
+
+namespace forebay::cachefs {
+
+class AnswerNewsReader {
+ public:
+  // `fuse` is mounted; both outlive this. Starts a thread.
+  AnswerNewsReader(Session& session, fuse_session* fuse);
+  // `end_requests` makes the question that is open return.
+  void stop(const std::function<void()>& end_requests);
+
+ private:
+  void run();
+  void heed(const AnswerNews& news);
+  // False if this kernel cannot.
+  bool forget_names();
+  bool has_mounts_below() const;
+  // Waits until the kernel has said what it can.
+  bool can_forget_names();
+
+  Session& session_;
+  fuse_session* const fuse_;
+  AwaitNews await_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace forebay::cachefs

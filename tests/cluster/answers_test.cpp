@@ -1,0 +1,133 @@
+// Names and attributes that the kernels of a cluster's nodes keep.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <random>
+
+#include "tests/support/test_cluster.h"
+
+namespace forebay::test {
+namespace {
+
+class KeptAnswers : public MountTest {
+ protected:
+  // A process that stands still; it goes on at the end.
+  class Stopped {
+   public:
+    explicit Stopped(pid_t process) : process_(process) { ::kill(process_, SIGSTOP); }
+    ~Stopped() { ::kill(process_, SIGCONT); }
+    Stopped(const Stopped&) = delete;
+    Stopped& operator=(const Stopped&) = delete;
+
+   private:
+    const pid_t process_;
+  };
+  static pid_t metad_of(TestCluster& cluster) { return std::stoi(read_file(cluster.data(1) + "/metad.pid")); }
+  // What stat(1) says of it: "" if there is none. Waits no longer than some seconds.
+  static std::string look(const std::string& path) {
+    return run_process({"stat", "-c", "%s %a %h %y %F", path}, {.timeout = std::chrono::seconds(10)}).out;
+  }
+};
+
+TEST_F(KeptAnswers, AreNotAskedForAgain) {
+  TestCluster cluster(2, {"consistency.attr_ttl=8s"});
+  ASSERT_EQ(::mkdir(cluster.inside(1, "d").c_str(), 0755), 0);
+  write_file(cluster.inside(1, "d/file"), "content");
+  const std::string seen = look(cluster.inside(2, "d/file"));
+  EXPECT_NE(seen, "");
+  EXPECT_EQ(look(cluster.inside(2, "d/nothing")), "");
+  const Stopped metad(metad_of(cluster));
+  EXPECT_EQ(look(cluster.inside(2, "d/file")), seen);
+  EXPECT_EQ(look(cluster.inside(2, "d/nothing")), "");
+  EXPECT_FALSE(exists(cluster.inside(2, "d/nothing"))) << "it says so, and has not waited in vain";
+}
+
+TEST_F(KeptAnswers, OfAFileThatSomebodyWritesAreNotKept) {
+  TestCluster cluster(2, {"consistency.attr_ttl=8s"});
+  write_file(cluster.inside(1, "file"), "content");
+  EXPECT_EQ(stat_of(cluster.inside(2, "file")).st_size, 7);
+  const OpenFile writer(cluster.inside(1, "file"), O_WRONLY | O_APPEND);
+  for (int size = 8; size < 20; ++size) {
+    ASSERT_EQ(::write(writer.fd(), "x", 1), 1);
+    EXPECT_EQ(stat_of(cluster.inside(2, "file")).st_size, size);
+  }
+}
+
+TEST_F(KeptAnswers, ANodeThatStandsStillDelaysTheOthersForAMomentOnly) {
+  TestCluster cluster(2);
+  write_file(cluster.inside(1, "file"), "content");
+  EXPECT_NE(look(cluster.inside(2, "file")), "");
+  EXPECT_EQ(look(cluster.inside(2, "new")), "");
+  const Stopped client(cluster.status(2).at("pid").get<pid_t>());
+  const auto began = std::chrono::steady_clock::now();
+  EXPECT_EQ(::chmod(cluster.inside(1, "file").c_str(), 0600), 0);
+  EXPECT_EQ(::mkdir(cluster.inside(1, "new").c_str(), 0755), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(15));
+}
+
+// Random changes on one node and looks on the other, which must see each of them at once.
+TEST_F(KeptAnswers, AreForgottenBeforeAChangeIsAnswered) {
+  constexpr int kSteps = 250, kDirectories = 3, kNames = 5;
+  const auto seed = std::getenv("FOREBAY_TEST_SEED") != nullptr
+                        ? static_cast<uint32_t>(std::strtoul(std::getenv("FOREBAY_TEST_SEED"), nullptr, 10))
+                        : std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "repeat with FOREBAY_TEST_SEED=" << seed);
+  std::mt19937 random(seed);
+  const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); };
+  const auto any_name = [&] { return fmt::format("d{}/f{}", below(kDirectories), below(kNames)); };
+  const auto facts = [](const std::string& path) -> std::string {
+    struct stat found;
+    if (::stat(path.c_str(), &found) != 0) return fmt::format("errno {}", errno);
+    return fmt::format("{} bytes, mode {:o}, {} links, mtime {}.{}", found.st_size, found.st_mode, found.st_nlink,
+                       found.st_mtim.tv_sec, found.st_mtim.tv_nsec);
+  };
+  TestCluster cluster(2, {"consistency.attr_ttl=8s"});
+  for (int i = 0; i < kDirectories; ++i) {
+    ASSERT_EQ(::mkdir(cluster.inside(1, "d" + std::to_string(i)).c_str(), 0755), 0);
+  }
+  for (int step = 0; step < kSteps && !HasFailure(); ++step) {
+    const int writer = 1 + static_cast<int>(below(2)), reader = 3 - writer;
+    const std::string name = any_name(), path = cluster.inside(writer, name),
+                      other = cluster.inside(writer, any_name());
+    const uint32_t what = below(7);
+    SCOPED_TRACE(testing::Message() << "step " << step << ": kind " << what << " of " << path << ", " << other);
+    // Most of these fail now and then, and then nothing changes.
+    switch (what) {
+      case 0:
+        write_file(path, std::string(below(50), 'z'));
+        break;
+      case 1:
+        (void)::unlink(path.c_str());
+        break;
+      case 2:
+        (void)::chmod(path.c_str(), 0600 + below(0200));
+        break;
+      case 3:
+        (void)::rename(path.c_str(), other.c_str());
+        break;
+      case 4:
+        (void)::link(path.c_str(), other.c_str());
+        break;
+      case 5:
+        (void)::truncate(path.c_str(), below(30));
+        break;
+      default: {
+        const timespec times[2] = {{1, 0}, {below(1'000'000'000), 0}};
+        (void)::utimensat(AT_FDCWD, path.c_str(), times, 0);
+      }
+    }
+    for (int i = 0; i < kDirectories; ++i) {
+      for (int j = 0; j < kNames; ++j) {
+        const std::string each = fmt::format("d{}/f{}", i, j);
+        EXPECT_EQ(facts(cluster.inside(reader, each)), facts(cluster.inside(writer, each))) << each;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace forebay::test
