@@ -23,8 +23,10 @@ Caller caller_of(fuse_req_t request, Groups groups) {
 
 void reply_error(fuse_req_t request, const Error& error) {
   if (!error.context.empty()) log(Module::kCachefs).debug("{}", error.message());
-  // ENOTCONN would say that this mount is dead; it is the outside that is.
-  fuse_reply_err(request, error.code == ENOTCONN ? EIO : error.code);
+  int code = error.code;
+  if (code == ENOTCONN) code = EIO;  // it would say that this mount is dead; it is the outside that is
+  if (code == ECONNREFUSED || code == ECONNRESET) code = EHOSTUNREACH;  // a server of the cluster
+  fuse_reply_err(request, code);
 }
 
 struct stat stat_of(const Attributes& attributes) {

@@ -62,8 +62,8 @@ struct Config {
     uint32_t threads = 32;
   } fuse;
   struct Stripe {
-    uint32_t count = 0;                     // 0: auto
-    uint64_t threshold_bytes = UINT64_MAX;  // unlimited
+    uint32_t count = 0;                            // 0: auto
+    uint64_t threshold_bytes = uint64_t{1} << 30;  // UINT64_MAX: unlimited
   } stripe;
   struct Cluster {
     std::string name = "auto";  // of this node; "auto": the host's

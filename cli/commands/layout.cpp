@@ -64,10 +64,6 @@ int run_set(const LayoutOptions& options) {
   for (const std::string& path : options.paths) {
     if (const Status done = set_layout(path, options, rule->dump()); !done) status = report(done.error());
   }
-  // Until the walk agrees on striped files (docs/cluster.md, Layouts).
-  if (status == 0 && rule->at("count").is_number() && rule->at("count") != 1) {
-    fmt::print(stderr, "forebay: striped files are on trial in this version, see docs/cluster.md\n");
-  }
   return status;
 }
 

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kConnectLimit{5000};
 constexpr std::chrono::milliseconds kFirstPause{10}, kLongestPause{500};
+// A server that has work for an hour is waited for; one that is not there is not.
+constexpr std::chrono::seconds kLongestAbsence{60};
 
 thread_local uint8_t level_of_thread = 0;
 
@@ -59,11 +61,14 @@ void Channel::end(Call& call, google::protobuf::Message& reply) {
 
 Status Channel::repeat(Call& call, google::protobuf::Message& reply, Status last) {
   std::chrono::milliseconds pause{0};
-  while (!last && !is_hopeless(last.error()) && std::chrono::steady_clock::now() + pause < call.deadline) {
+  auto give_up = std::chrono::steady_clock::now() + kLongestAbsence;
+  while (!last && !is_hopeless(last.error()) &&
+         std::chrono::steady_clock::now() + pause < std::min(call.deadline, give_up)) {
     std::this_thread::sleep_for(pause);
     pause = std::clamp(pause * 2, kFirstPause, kLongestPause);
     last = send(call);
     if (!last) continue;
+    give_up = std::chrono::steady_clock::now() + kLongestAbsence;
     bool answered = false;
     last = receive(call, reply, &answered);
     if (answered) return last;
@@ -153,8 +158,9 @@ Result<std::unique_ptr<Connection>> Channel::connect(Call& call) {
     Result<UniqueFd> socket = connect_to(address, std::max(left, std::chrono::milliseconds(1)));
     if (!socket) {
       last = Failure(std::move(socket).error());
-      // Within the deadline of the request there may be another try.
-      if (last.error().code == ETIMEDOUT) last.error().code = EHOSTUNREACH;
+      // Within the deadline of the request there may be another try; and that a socket is not there must not be taken
+      // for a file that is not.
+      if (last.error().code == ETIMEDOUT || last.error().code == ENOENT) last.error().code = EHOSTUNREACH;
       continue;
     }
     auto connection = std::make_unique<SocketConnection>(*std::move(socket), address.text());
