@@ -124,6 +124,7 @@ void AnswerLeases::await_news(uint64_t number, const AwaitNews& await, Tell tell
   Session& session = sessions_[number];
   session.heeds_names = await.heeds_names;
   session.heeded = std::max(session.heeded, await.heeded);
+  session.told = std::max(session.told, await.heeded);  // by the server that was here before
   session.asked_at = Clock::now();
   if (session.tell) session.tell({session.heeded, false, {}});  // it has asked again, over another connection
   session.tell = std::move(tell);

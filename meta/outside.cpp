@@ -185,6 +185,7 @@ Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view na
     take_over(inode, probe, changes);
   }
   touched(parent, name);
+  record_directory(inode);
   return named_entry(inode, valid_for);
 }
 

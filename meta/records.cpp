@@ -51,6 +51,15 @@ Status MetaServer::put_chain(const InodePtr& inode, int depth) {
   return {};
 }
 
+void MetaServer::record_directory(const InodePtr& inode) {
+  if (!placement_.is_cluster() || !inode->is_directory()) return;
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->stored && inode->names_stored) return;
+  }
+  if (Status put = put_chain(inode, 0); !put) log(Module::kMeta).error("{}", put.error().message());
+}
+
 Status MetaServer::store_inode(const InodePtr& inode) {
   const uint64_t losses = store_->losses();
   RETURN_IF_ERROR(put_chain(inode, 0));

@@ -90,6 +90,8 @@ Status MetaServer::stop(End end) {
   if (housekeeper_.joinable()) housekeeper_.join();
   scheduler_.stop();
   evictors_.stop();
+  answers_.stop();
+  if (placement_.is_cluster()) (void)store_->prune_directories();
   if (Status committed = store_->sync(); !committed && result) result = committed;
   return result;
 }

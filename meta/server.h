@@ -223,6 +223,8 @@ class MetaServer final : public MetaService {
   // Writes the inode's row, its names and the directories above; committed when this returns.
   Status store_inode(const InodePtr& inode);
   Status put_chain(const InodePtr& inode, int depth);
+  // Of a cluster: a client that stands in the directory finds it also after a restart. Committed with what comes next.
+  void record_directory(const InodePtr& inode);
   void update_row(const InodePtr& inode);
   void erase_row(const InodePtr& inode);
 

@@ -21,8 +21,12 @@ void flush(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
     const bool only_read = (handle_of(info).flags & O_ACCMODE) == O_RDONLY;
     if (only_read) return reply_status(request, {});  // as without a flush, which it would have been elsewhere
   }
-  Status closed = session.meta.close(inode);
-  if (closed && handle_of(info).access == Access::kPassthrough) {
+  // A child that was forked closes what it has not opened before its program begins (exec), and must not wait there for
+  // a server of the cluster that is away, unless the policy has every close wait.
+  const FlushPolicy policy = session.options.config.flush.policy;
+  const bool asks = !session.in_cluster() || policy == FlushPolicy::kOnClose || policy == FlushPolicy::kWriteThrough;
+  Status closed = asks ? session.meta.close(inode) : Status{};
+  if (asks && closed && handle_of(info).access == Access::kPassthrough) {
     (void)session.storage.stat_file(inode);    // counts what was written past us
     closed = session.meta.after_write(inode);  // and who wrote it waits here for what has become too much
   }

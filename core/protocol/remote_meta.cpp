@@ -98,12 +98,12 @@ Status RemoteMeta::fsync(InodeId id) {
 }
 
 uint64_t RemoteMeta::flush_failures(InodeId id) {
-  const auto reply = ask<wire::Meta>(stub_, &wire::Meta::FlushFailures, request_of_inode(id));
+  const auto reply = ask<wire::Meta>(stub_, &wire::Meta::FlushFailures, request_of_inode(id), transport::kShortLimit);
   return reply ? reply->count() : 0;
 }
 
 Error RemoteMeta::last_flush_error(InodeId id) {
-  const auto reply = ask<wire::Meta>(stub_, &wire::Meta::LastFlushError, request_of_inode(id));
+  const auto reply = ask<wire::Meta>(stub_, &wire::Meta::LastFlushError, request_of_inode(id), transport::kShortLimit);
   return reply ? wire::decode(reply->error()) : reply.error();
 }
 

@@ -37,6 +37,7 @@ Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& dire
   if (new_name) {
     if (Status kept = put_chain(inode, 0); !kept) log(Module::kMeta).error("{}", kept.error().message());
   }
+  record_directory(inode);
   if (seen && config_.consistency.validate == Validate::kNever) return named_entry(inode, valid_for);
   if (own_changes_ == changes_before || !seen) {
     take_over(inode, probe, changes);

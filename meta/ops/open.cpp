@@ -69,6 +69,8 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
     same = (has_data && request.version == inode->mtime0) || inode->names.size() < 2;
   }
   if (!same) forget_stale_names(inode);
+  // Who has it open may go on after a restart. Committed with the next that is.
+  if (placement_.is_cluster() && !unlinked && !created && !stored) RETURN_IF_ERROR(put_chain(inode, 0));
   // The row is there before the chunk file is: no copy without a record of it.
   if (!unlinked && !created && request.version.size > 0 && !(has_data && stored)) {
     {

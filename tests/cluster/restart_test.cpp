@@ -1,6 +1,7 @@
 // Servers that are killed and started anew under their clients.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/support/test_cluster.h"
@@ -45,6 +46,32 @@ TEST_F(Restart, AMetadataServerThatWasKilledTakesUpWhatIsDirty) {
   cluster.run({"flush", cluster.mountpoint(2)});
   EXPECT_EQ(content_difference(content, read_file(cluster.outside("a"))), "");
   EXPECT_EQ(content_difference(content, read_file(cluster.outside("b"))), "");
+}
+
+TEST_F(Restart, WhoHasAFileOpenOrStandsInADirectoryGoesOnAfterMetad) {
+  TestCluster cluster(2, {"flush.policy=manual"});
+  const std::string content = noise(3 * kMiB, 1), more = noise(kMiB, 2);
+  ASSERT_EQ(::mkdir(cluster.outside("d").c_str(), 0755), 0);
+  ASSERT_EQ(::mkdir(cluster.outside("d/below").c_str(), 0755), 0);
+  write_file(cluster.outside("d/below/file"), content);
+  const OpenFile directory(cluster.inside(2, "d/below"), O_PATH | O_DIRECTORY);
+  const OpenFile reader(cluster.inside(2, "d/below/file")), writer(cluster.inside(1, "new"), O_CREAT | O_RDWR);
+  EXPECT_EQ(reader.read_at(0, 1000), content.substr(0, 1000));
+  writer.write_at(0, more);  // commits what the server knows by now
+  cluster.kill_daemon(1, "metad");
+  cluster.start_again();
+  struct stat found;
+  ASSERT_EQ(::fstatat(directory.fd(), "file", &found, 0), 0) << errno;
+  EXPECT_EQ(static_cast<size_t>(found.st_size), content.size());
+  ASSERT_EQ(::fstat(reader.fd(), &found), 0) << errno;
+  EXPECT_EQ(content_difference(content, reader.read_at(0, content.size())), "");
+  writer.write_at(kMiB, more);
+  EXPECT_EQ(writer.sync(), 0);
+  ASSERT_EQ(::fstat(writer.fd(), &found), 0) << errno;
+  EXPECT_EQ(static_cast<size_t>(found.st_size), 2 * kMiB);
+  EXPECT_EQ(stat_of(cluster.inside(2, "new")).st_size, static_cast<off_t>(2 * kMiB));
+  cluster.run({"flush", cluster.mountpoint(2)});
+  EXPECT_EQ(content_difference(more + more, read_file(cluster.outside("new"))), "");
 }
 
 }  // namespace

@@ -152,6 +152,17 @@ TEST_F(AnswerLeasesTest, NewsThatWereLostAreToldOnceMore) {
   renamed.get();
 }
 
+TEST_F(AnswerLeasesTest, WhatAClientHeededOfAnEarlierServerIsNotOurs) {
+  ask(kOne, 57);
+  EXPECT_EQ(grant(kOne, kAttributes), kWhile);
+  std::future<void> changed = change(kTwo, kAttributes);
+  const AnswerNews news = clients_[kOne].wait();
+  EXPECT_GT(news.number, 57u);
+  EXPECT_FALSE(is_done(changed));
+  ask(kOne, news.number);
+  changed.get();
+}
+
 TEST_F(AnswerLeasesTest, NamesThatSeveralChangeAreGivenToNobody) {
   ask(kOne);
   ask(kTwo);
