@@ -76,8 +76,10 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   log(Module::kMeta).info("metad {} listens on {}", number, config.metad.listen);
   ready();
   end.wait();
+  const bool in_use = server.has(transport::Role::kClient);
   server.stop();
   const Status stopped = meta.stop(MetaServer::End::kKeep);
+  if (!in_use) (void)meta.forget_unused_directories();
   node->peers().shut_down();
   log(Module::kMeta).info("metad ended");
   return stopped;

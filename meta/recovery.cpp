@@ -14,8 +14,8 @@ bool is_out_of_reach(const Error& error) {
 }  // namespace
 
 Status MetaServer::recover() {
-  // Clients that were here before know them by their numbers.
-  if (!placement_.is_cluster()) RETURN_IF_ERROR(store_->prune_directories());
+  // Clients of a cluster that were here before know them by their numbers.
+  if (!placement_.is_cluster()) RETURN_IF_ERROR(forget_unused_directories());
   ASSIGN_OR_RETURN(const consistency::Probe root, external_.probe_fd(external_.root_fd()));
   const std::string identity = fmt::format("{}:{}", root.identity.inode, root.identity.birth.total_nanoseconds());
   ASSIGN_OR_RETURN(const std::string known, store_->setting("root"));

@@ -36,6 +36,8 @@ Status MetaServer::open_tree() {
   return layout_rules_.load();
 }
 
+Status MetaServer::forget_unused_directories() { return store_->prune_directories(); }
+
 Status MetaServer::start() {
   RETURN_IF_ERROR(recover());
   scheduler_.start(config_.flush.streams);
@@ -91,7 +93,6 @@ Status MetaServer::stop(End end) {
   scheduler_.stop();
   evictors_.stop();
   answers_.stop();
-  if (placement_.is_cluster()) (void)store_->prune_directories();
   if (Status committed = store_->sync(); !committed && result) result = committed;
   return result;
 }

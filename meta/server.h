@@ -41,6 +41,8 @@ class MetaServer final : public MetaService {
   // Takes up what an earlier run left dirty, which needs the storage servers. Then flushes and evicts in the
   // background.
   Status start();
+  // Takes directories out of the database that lead to nothing which is kept here. When no client knows their numbers.
+  Status forget_unused_directories();
   // Where an inode's chunks are; for who routes requests to targets. Null when none was chosen yet. ESTALE.
   Result<std::shared_ptr<const Layout>> find_layout(InodeId id);
   // Ends the background work. What is dirty is brought out first, kept for the next start, or given up. Returns what

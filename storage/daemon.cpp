@@ -119,8 +119,10 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   log(Module::kStorage).info("storaged listens on {}", config.storaged.listen);
   ready();
   end.wait();
-  for (Target& target : targets) target.server->stop();
+  // What waits for a metadata server that has ended before is not waited for; and nobody hears an error of that.
+  server.end_connections();
   node->peers().shut_down();
+  for (Target& target : targets) target.server->stop();
   server.stop();
   for (Target& target : targets) target.server->end_in_order();
   log(Module::kStorage).info("storaged ended");

@@ -3,7 +3,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "cachefs/mount_table.h"
 #include "cli/commands/commands.h"
@@ -88,9 +90,24 @@ Status flush_all(const Mount& mount) {
   return fail(EINVAL, "{}; it stays mounted", error_text(flushed.error()));
 }
 
-// Whether umount(2) would find it busy. Only root can ask without doing it.
+// Whether it stays busy, as `is_busy` says. A look whether the mount is dead, which waits for a server of the cluster
+// (cachefs::is_dead_mount), keeps it busy for a moment, and no program does then that one could end.
+template <typename IsBusy>
+bool stays_busy(const std::string& mountpoint, const IsBusy& is_busy) {
+  constexpr std::chrono::milliseconds kPause{50};
+  constexpr int kMostLooks = 40;
+  for (int look = 0; look < kMostLooks; ++look) {
+    if (!is_busy()) return false;
+    if (!find_holders(mountpoint, 1).empty()) return true;
+    std::this_thread::sleep_for(kPause);
+  }
+  return true;
+}
+
+// Whether umount(2) would find it busy. Only root can ask without doing it; asked twice, it would be done.
 bool is_busy(const std::string& mountpoint) {
-  return ::umount2(mountpoint.c_str(), MNT_EXPIRE | UMOUNT_NOFOLLOW) != 0 && errno == EBUSY;
+  return stays_busy(mountpoint,
+                    [&] { return ::umount2(mountpoint.c_str(), MNT_EXPIRE | UMOUNT_NOFOLLOW) != 0 && errno == EBUSY; });
 }
 
 Status give_up_dirty_data(const Mount& mount) {
@@ -100,7 +117,11 @@ Status give_up_dirty_data(const Mount& mount) {
 }
 
 Status take_away(const Mount& mount, bool discard) {
-  Status detached = cachefs::detach_mount(mount.path, false);
+  Status detached;
+  (void)stays_busy(mount.path, [&] {
+    detached = cachefs::detach_mount(mount.path, false);
+    return !detached && detached.error().code == EBUSY;
+  });
   if (detached) return {};
   // It stays, so its data shall be flushed again.
   if (const auto root = open_for_control(mount.path); discard && root) {

@@ -75,13 +75,15 @@ Status Server::start() {
   return {};
 }
 
-void Server::stop() {
+void Server::end_connections() {
   if (stopping_.exchange(true)) return;
   ::eventfd_write(stop_event_.get(), 1);
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [key, client] : clients_) client->connection->shut_down();
-  }
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, client] : clients_) client->connection->shut_down();
+}
+
+void Server::stop() {
+  end_connections();
   if (housekeeper_.joinable()) housekeeper_.join();
   for (Pool& pool : pools_) {
     // None starts another one now: see add_thread().
@@ -100,6 +102,12 @@ void Server::stop() {
 size_t Server::connections() {
   const std::lock_guard lock(mutex_);
   return clients_.size();
+}
+
+bool Server::has(Role role) {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(clients_.begin(), clients_.end(),
+                     [role](const auto& client) { return client.second->greeted && client.second->peer.role == role; });
 }
 
 void Server::add_thread(size_t pool) {

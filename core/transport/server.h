@@ -60,10 +60,14 @@ class Server {
   void admit_clients();
 
   Status start();
-  // Ends all connections, then waits for the requests under way. The addresses are free after that.
+  // Ends all connections. Nobody hears of requests under way any more.
+  void end_connections();
+  // The same, then waits for the requests under way. The addresses are free after that.
   void stop();
 
   size_t connections();
+  // Whether somebody of that role is connected.
+  bool has(Role role);
 
  private:
   struct Client {

@@ -48,7 +48,11 @@ TEST_F(Restart, AMetadataServerThatWasKilledTakesUpWhatIsDirty) {
   EXPECT_EQ(content_difference(content, read_file(cluster.outside("b"))), "");
 }
 
-TEST_F(Restart, WhoHasAFileOpenOrStandsInADirectoryGoesOnAfterMetad) {
+class RestartOfMetad : public Restart, public testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(By, RestartOfMetad, testing::Values(SIGKILL, SIGTERM),
+                         [](const auto& tested) { return tested.param == SIGKILL ? "Kill" : "Order"; });
+
+TEST_P(RestartOfMetad, WhoHasAFileOpenOrStandsInADirectoryGoesOn) {
   TestCluster cluster(2, {"flush.policy=manual"});
   const std::string content = noise(3 * kMiB, 1), more = noise(kMiB, 2);
   ASSERT_EQ(::mkdir(cluster.outside("d").c_str(), 0755), 0);
@@ -58,7 +62,7 @@ TEST_F(Restart, WhoHasAFileOpenOrStandsInADirectoryGoesOnAfterMetad) {
   const OpenFile reader(cluster.inside(2, "d/below/file")), writer(cluster.inside(1, "new"), O_CREAT | O_RDWR);
   EXPECT_EQ(reader.read_at(0, 1000), content.substr(0, 1000));
   writer.write_at(0, more);  // commits what the server knows by now
-  cluster.kill_daemon(1, "metad");
+  cluster.kill_daemon(1, "metad", GetParam());
   cluster.start_again();
   struct stat found;
   ASSERT_EQ(::fstatat(directory.fd(), "file", &found, 0), 0) << errno;

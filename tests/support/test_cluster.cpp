@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <iostream>
 #include <stdexcept>
 #include <thread>
 
@@ -45,7 +46,9 @@ TestCluster::~TestCluster() {
   if (!running_) return;
   std::vector<std::string> words = command("stop");
   words.push_back("--discard");
-  (void)try_run(words);
+  if (const ProcessResult stopped = try_run(words); stopped.exit_status != 0) {
+    std::cerr << "the cluster could not be stopped: " << stopped.err << "\n";
+  }
 }
 
 std::vector<std::string> TestCluster::command(const std::string& what) const {
@@ -90,10 +93,10 @@ void TestCluster::end_storaged(int node) {
   }
 }
 
-void TestCluster::kill_daemon(int node, const std::string& role) {
+void TestCluster::kill_daemon(int node, const std::string& role, int signal) {
   const pid_t pid = std::stoi(read_file(data(node) + "/" + role + ".pid"));
   const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-  if (process < 0 || ::kill(pid, SIGKILL) != 0) throw std::runtime_error("no " + role + " on this node");
+  if (process < 0 || ::kill(pid, signal) != 0) throw std::runtime_error("no " + role + " on this node");
   pollfd ended = {process, POLLIN, 0};
   (void)::poll(&ended, 1, -1);
   ::close(process);

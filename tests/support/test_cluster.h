@@ -2,6 +2,7 @@
 // are touched.
 #pragma once
 
+#include <csignal>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,9 @@ class TestCluster {
   std::string make(const std::string& name) const { return root_.make(name); }
   // Ends a daemon of a node in order, and waits until its absence is known.
   void end_storaged(int node);
-  // kill -9 of a daemon of a node ("metad", "storaged"), and the start of whatever is not there.
-  void kill_daemon(int node, const std::string& role);
+  // The end of a daemon of a node ("metad", "storaged"), by default with kill -9, and the start of whatever is not
+  // there.
+  void kill_daemon(int node, const std::string& role, int signal = SIGKILL);
   void start_again();
   // kill -9 of the process of a node's mount; returns when it is gone. The dead mount stays.
   void kill_client(int node);
