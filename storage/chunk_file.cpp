@@ -134,7 +134,6 @@ Status ChunkFile::reset(const Validator& version) {
   expectation_ = Expectation::kNothing;
   changed_ = suspect_ = false;
   complete_reported = false;
-  reserved_end = 0;
   if (!exists()) return {};
   RETURN_IF_ERROR(log(Record::of_version(RecordType::kReset, version)));
   if (!stale_) {

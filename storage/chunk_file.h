@@ -177,7 +177,9 @@ class ChunkFile {
   bool dirty_known = false;  // the metadata server knows that the file is dirty
   int writers_pending = 0;   // between mark_dirty() and their write
   bool complete_reported = false;
-  uint64_t reserved_end = 0;                 // of the file: behind what was given to those who append
+  // Of the file: behind what was given to those who append. Of a part that is as outside as well (reset()): who was
+  // given a place may not have written yet.
+  uint64_t reserved_end = 0;
   std::shared_ptr<const UniqueFd> flush_fd;  // the external file, from flush_begin() to flush_commit()
   bool flush_moves = false;                  // in flush_move()
   FlushPlan flush_plan;

@@ -354,6 +354,15 @@ TEST_F(StripedFiles, AppendsOfSeveralDoNotOverlap) {
   }
 }
 
+// One who was given his place has not written yet, and another opens the file.
+TEST_F(StripedFiles, APlaceAtTheEndIsGivenOnce) {
+  const InodeId id = create("a");
+  EXPECT_EQ(storage_->reserve_end(id, 0, 1000).value_or(1), 0u);
+  ASSERT_TRUE(meta_->open(root_, id, O_RDWR));
+  EXPECT_EQ(storage_->reserve_end(id, 0, 1000).value_or(0), 1000u);
+  meta_->release(id, O_RDWR);
+}
+
 TEST_F(StripedFiles, ATargetThatWasStartedAnewIsToldAgain) {
   const std::string content = test::noise(6 * kChunk);
   test::write_file(outside("a"), content);
