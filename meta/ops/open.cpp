@@ -99,7 +99,11 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
       ++inode->generation;
     }
   }
-  if (first_writer) answers_.changed(attributes_answer(inode));
+  if (first_writer) {
+    // Who opens it as well: others may write beside him, and nobody hears of that then.
+    const AnswerLeases::Requester nobody(0);
+    answers_.changed(attributes_answer(inode));
+  }
   if (first) add_open_file(inode);
   used(inode);
   return {};

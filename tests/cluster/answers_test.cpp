@@ -57,6 +57,19 @@ TEST_F(KeptAnswers, OfAFileThatSomebodyWritesAreNotKept) {
   }
 }
 
+// Who opened it first knew its attributes from before, and is not told by his own open.
+TEST_F(KeptAnswers, OfAFileThatSeveralHaveOpenForWritingAreNotKept) {
+  TestCluster cluster(2, {"consistency.attr_ttl=8s"});
+  write_file(cluster.inside(1, "file"), "content");
+  EXPECT_EQ(stat_of(cluster.inside(1, "file")).st_size, 7);
+  const OpenFile first(cluster.inside(1, "file"), O_RDWR), second(cluster.inside(2, "file"), O_WRONLY | O_APPEND);
+  for (int size = 8; size < 20; ++size) {
+    ASSERT_EQ(::write(second.fd(), "x", 1), 1);
+    EXPECT_EQ(stat_of(cluster.inside(1, "file")).st_size, size);
+    EXPECT_EQ(::lseek(first.fd(), 0, SEEK_END), size);
+  }
+}
+
 TEST_F(KeptAnswers, ANodeThatStandsStillDelaysTheOthersForAMomentOnly) {
   TestCluster cluster(2);
   write_file(cluster.inside(1, "file"), "content");
