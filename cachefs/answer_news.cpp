@@ -67,10 +67,9 @@ void AnswerNewsReader::heed(const AnswerNews& news) {
   if (news.names && !forgotten) {
     // Somebody has mounted something here: no more names, and those that the kernel has become old.
     await_.heeds_names = false;
-    constexpr std::chrono::milliseconds kLongest{std::chrono::seconds(10)};
+    const auto ttl = session_.options.config.consistency.attr_ttl;
     std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, std::min(kLongest, session_.options.config.consistency.attr_ttl),
-                   [this] { return stopping_; });
+    wake_.wait_for(lock, std::min<std::chrono::milliseconds>(kLongestKept, ttl), [this] { return stopping_; });
   }
   await_.heeded = news.number;
 }

@@ -24,7 +24,7 @@ std::chrono::milliseconds AnswerLeases::grant(Answer answer, std::chrono::millis
   constexpr std::chrono::milliseconds kNone{0};
   const uint64_t requester = session_of_thread;
   if (!active_ || requester == 0 || wanted <= kNone) return kNone;
-  wanted = std::min<std::chrono::milliseconds>(wanted, kLongestLease);
+  wanted = std::min<std::chrono::milliseconds>(wanted, kLongestKept);
   const std::lock_guard lock(mutex_);
   const auto session = sessions_.find(requester);
   if (session == sessions_.end() || (answer.kind == Kind::kNames && !session->second.heeds_names)) return kNone;

@@ -89,8 +89,8 @@ class AnswerLeases {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // A client that is gone delays others for no longer than this, and what an answer may take to him.
-  static constexpr std::chrono::seconds kLongestLease{10}, kLongestWay{1};
+  // What an answer may take to its client. One that is gone delays others for so long and for his lease.
+  static constexpr std::chrono::seconds kLongestWay{1};
   // After names of a directory were changed by two clients.
   static constexpr std::chrono::seconds kContended{10};
 

@@ -100,8 +100,7 @@ Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* con
     const std::lock_guard change_lock(inode->change_mutex);
     {
       const std::lock_guard lock(inode->mutex);
-      const bool striped = inode->layout != nullptr && inode->layout->targets.size() > 1;
-      if (striped && inode->truncations > 0) return fail(EALREADY, "is being truncated");
+      if (inode->striped() && inode->truncations > 0) return fail(EALREADY, "is being truncated");
       epoch = inode->dirty_epoch;
       inode->flushing = true;
       note_change(*inode);
@@ -110,7 +109,11 @@ Status MetaServer::flush_stages(const InodePtr& inode, bool overwrite, bool* con
     *conflict = begun.conflict;
     if (begun.conflict) return {};
   }
-  RETURN_IF_ERROR(storage_.flush_move(inode->id));
+  if (Status moved = storage_.flush_move(inode->id); !moved) {
+    // No part changes the external file any more: all take note of what it is then.
+    storage_.flush_abort(inode->id);
+    return moved;
+  }
   return commit_flush(inode, epoch);
 }
 

@@ -77,6 +77,8 @@ struct Inode : std::enable_shared_from_this<Inode> {
 
   bool is_directory() const { return S_ISDIR(type); }
   bool is_file() const { return S_ISREG(type); }
+  // On several targets. With `mutex`.
+  bool striped() const { return layout != nullptr && layout->targets.size() > 1; }
 };
 
 }  // namespace forebay::meta

@@ -95,7 +95,9 @@ void KnownNames::made(InodeId directory, std::string_view name) {
 void KnownNames::listed(InodeId directory) {
   if (ttl_ == ttl_.zero()) return;
   const std::lock_guard lock(mutex_);
-  directories_.erase(directory);
+  const auto known = directories_.find(directory);
+  // One that is too large knows nothing, and need not find that out again.
+  if (known != directories_.end() && known->second.worth < kTooLarge) directories_.erase(known);
 }
 
 void KnownNames::note(Directory& known, std::string_view name) {

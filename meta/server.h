@@ -281,7 +281,7 @@ class MetaServer final : public MetaService {
   Result<std::shared_ptr<const Layout>> layout_of(const Caller& caller, const InodePtr& inode);
   static bool is_striped(const InodePtr& inode) {
     const std::lock_guard lock(inode->mutex);
-    return inode->layout != nullptr && inode->layout->targets.size() > 1;
+    return inode->striped();
   }
   // What the nearest directory says that says anything, beginning with the object itself.
   std::optional<LayoutRule> rule_above(const InodePtr& inode);

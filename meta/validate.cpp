@@ -74,7 +74,7 @@ bool MetaServer::replace_copy(const InodePtr& inode, const consistency::Probe& p
     const std::lock_guard lock(inode->mutex);
     if (inode->revoking != 0) return true;  // somebody else is at it
     // Parts that are not newer themselves stay with one that is: together they are our side of a conflict.
-    if (inode->dirty && inode->layout != nullptr && inode->layout->targets.size() > 1) return false;
+    if (inode->dirty && inode->striped()) return false;
     first_data = !inode->has_data && !inode->unlinked;
     inode->has_data = inode->has_data || first_data;
     inode->revoking = Inode::kUndecided;  // nobody takes over the new attributes before the pages go

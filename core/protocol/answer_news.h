@@ -2,12 +2,16 @@
 // them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
 #include "core/protocol/types.h"
 
 namespace forebay {
+
+// For how long a kernel keeps an answer at most.
+constexpr std::chrono::seconds kLongestKept{10};
 
 struct AnswerNews {
   uint64_t number = 0;          // of this news; asking for the next says that this one was heeded

@@ -207,4 +207,13 @@ Status RemoteMeta::make_room(TargetId target, uint64_t bytes) {
   return tell<wire::Meta>(stub_, &wire::Meta::MakeRoom, request, transport::kLongLimit);
 }
 
+Status RemoteMeta::await_news(uint64_t, const AwaitNews& await, TellNews tell) {
+  wire::AwaitNewsRequest message;
+  message.set_heeded(await.heeded);
+  message.set_heeds_names(await.heeds_names);
+  ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::AwaitNews, message));
+  tell(wire::decode(reply));
+  return {};
+}
+
 }  // namespace forebay

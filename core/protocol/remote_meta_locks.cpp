@@ -1,4 +1,4 @@
-// Locks between clients, and the answers that their kernels keep.
+// Locks between clients.
 #include "core/protocol/remote_call.h"
 #include "core/protocol/remote_meta.h"
 #include "core/protocol/wire/convert.h"
@@ -42,15 +42,6 @@ Result<bool> RemoteMeta::cancel_lock(const LockRequest& request) {
   wire::encode(request, message);
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::CancelLock, message));
   return reply.granted();
-}
-
-Status RemoteMeta::await_news(uint64_t, const AwaitNews& await, TellNews tell) {
-  wire::AwaitNewsRequest message;
-  message.set_heeded(await.heeded);
-  message.set_heeds_names(await.heeds_names);
-  ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::AwaitNews, message));
-  tell(wire::decode(reply));
-  return {};
 }
 
 }  // namespace forebay

@@ -52,11 +52,7 @@ Status StripedStorage::flush_resize(InodeId id, uint64_t base, uint64_t size) {
 
 Status StripedStorage::flush_move(InodeId id) {
   ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
-  if (parts.alone()) return parts.first().flush_move(id);
-  Status moved = tell_all(parts, [id](StorageService& part) { return part.flush_move(id); });
-  // Only now, when none of them changes the external file any more: all take note of what it is then.
-  if (!moved) flush_abort(id);
-  return moved;
+  return tell_all(parts, [id](StorageService& part) { return part.flush_move(id); });
 }
 
 // The first part finishes the external file, with the latest mtime that any part that was changed has; the others take

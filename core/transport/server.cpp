@@ -264,7 +264,7 @@ Server::Served Server::serve(uint64_t key, const ClientPtr& owner) {
   } else {
     serve_method(*service->second, *methods->method(index_of(message->header.method)), *message, serving);
   }
-  if (serving.parked() != nullptr && !serving.Failed()) {
+  if (serving.parked() != nullptr) {
     park(key, owner, serving);
     return Served::kParked;
   }
@@ -296,8 +296,7 @@ void Server::serve_method(google::protobuf::Service& service, const google::prot
   // Broken before a reply: its bulk did not come, so nothing was done.
   if (once && serving.broken()) replies_.abandon(session, number);
   if (once && !serving.broken()) replies_.finish(session, number, {serving.error(), body});
-  const bool later = serving.parked() != nullptr && !serving.Failed();
-  if (!serving.replied() && !later) serving.reply_text(body);
+  if (!serving.replied() && serving.parked() == nullptr) serving.reply_text(body);
 }
 
 void Server::remove(uint64_t key) {

@@ -52,7 +52,8 @@ class Serving final : public google::protobuf::RpcController {
     parked_ = std::make_shared<ParkedReply>();
     return parked_;
   }
-  const std::shared_ptr<ParkedReply>& parked() const { return parked_; }
+  // Null: it is replied to when the handler returns.
+  std::shared_ptr<ParkedReply> parked() const { return Failed() ? nullptr : parked_; }
   const Header& request() const { return request_; }
   const Error& error() const { return error_; }
   // The connection is of no more use.

@@ -73,12 +73,11 @@ Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attribute
   const std::lock_guard lock(handle->mutex);
   RETURN_IF_ERROR(open_outside(*handle));
   const int fd = handle->fd.get();
-  const InodeId directory_id = handle->directory->id;
   struct Listed {
     KnownNames& names;
     InodeId directory;
     ~Listed() { names.listed(directory); }
-  } const listed_when_done{known_names_, directory_id};
+  } const when_done{known_names_, handle->directory->id};
   if (cookie != handle->cookie || cookie == 0) {  // 0: rewinddir() sees what is new
     if (::lseek(fd, static_cast<off_t>(cookie), SEEK_SET) < 0) return fail_errno();
     handle->begin = handle->end = 0;

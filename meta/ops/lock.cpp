@@ -1,4 +1,4 @@
-// Locks between clients: what LockTable keeps; and what AnswerLeases does.
+// Locks between clients: what LockTable keeps; and the end of a client.
 #include <algorithm>
 
 #include "core/log.h"
@@ -26,11 +26,6 @@ Result<LockNews> MetaServer::await_locks(std::span<const LockRequest> waits, uin
 }
 
 Result<bool> MetaServer::cancel_lock(const LockRequest& request) { return locks_.cancel(request); }
-
-Status MetaServer::await_news(uint64_t session, const AwaitNews& await, TellNews tell) {
-  answers_.await_news(session, await, std::move(tell));
-  return {};
-}
 
 void MetaServer::end_session(uint64_t session) {
   answers_.end_session(session);

@@ -64,7 +64,7 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
     stored = inode->stored;
     // Only then nothing can be on the target under its number.
     request.created = created && !stored && inode->lookups == 1;
-    request.newer = inode->dirty && layout->targets.size() > 1;
+    request.newer = inode->dirty && inode->striped();
     unlinked = inode->unlinked;
     same = (has_data && request.version == inode->mtime0) || inode->names.size() < 2;
   }
@@ -121,7 +121,7 @@ Status MetaServer::reopen(InodeId id) {
     if (inode->opens == 0 || inode->layout == nullptr) return fail(ESTALE);
     request.layout = *inode->layout;
     request.version = inode->seen;
-    request.newer = inode->dirty && inode->layout->targets.size() > 1;
+    request.newer = inode->dirty && inode->striped();
     request.blocks = inode->attributes.blocks;
     request.block_size = inode->attributes.block_size;
   }

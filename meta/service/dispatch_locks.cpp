@@ -1,4 +1,4 @@
-// Locks between clients, and the answers that their kernels keep.
+// Locks between clients.
 #include "meta/service/dispatch_tools.h"
 #include "meta/service/meta_dispatch.h"
 
@@ -40,17 +40,6 @@ void MetaDispatch::AwaitLocks(Controller* controller, const wire::AwaitLocksRequ
   std::vector<LockRequest> waits;
   for (const wire::LockRequest& wait : request->waits()) waits.push_back(lock_of(wait, serving));
   reply_with(serving, service_.await_locks(waits, request->ended(), wire::decode_limit(request->limit_ms())), *reply);
-}
-
-void MetaDispatch::AwaitNews(Controller* controller, const wire::AwaitNewsRequest* request, wire::AnswerNews*,
-                             Closure*) {
-  transport::Serving& serving = serving_of(controller);
-  const auto tell = [parked = serving.park()](const AnswerNews& news) {
-    wire::AnswerNews message;
-    wire::encode(news, message);
-    parked->send(message);
-  };
-  serving.take(service_.await_news(session_of(serving), {request->heeded(), request->heeds_names()}, tell));
 }
 
 void MetaDispatch::CancelLock(Controller* controller, const wire::LockRequest* request, wire::SetLockReply* reply,

@@ -1,5 +1,4 @@
 // Names and directories.
-#include "meta/answer_leases.h"
 #include "meta/service/dispatch_tools.h"
 #include "meta/service/meta_dispatch.h"
 
@@ -21,14 +20,6 @@ void encode_listed(const DirectoryEntry& from, wire::ReaddirEntry& to) {
 uint64_t at_most(uint64_t wanted, uint64_t most) { return wanted == 0 ? most : std::min(wanted, most); }
 
 }  // namespace
-
-void MetaDispatch::CallMethod(const google::protobuf::MethodDescriptor* method, Controller* controller,
-                              const google::protobuf::Message* request, google::protobuf::Message* reply,
-                              Closure* done) {
-  const transport::Party& peer = serving_of(controller).peer();
-  const AnswerLeases::Requester requester(peer.role == transport::Role::kClient ? peer.session : 0);
-  wire::Meta::CallMethod(method, controller, request, reply, done);
-}
 
 void MetaDispatch::reply_entry(transport::Serving& serving, const Result<EntryReply>& entry, wire::EntryReply& reply) {
   if (!entry) return serving.fail(entry.error());

@@ -129,8 +129,6 @@ Status StorageServer::flush_move(InodeId id) {
     const std::unique_lock lock(file->mutex);
     file->flush_moves = false;
   }
-  // The others of several parts may be moving still: who told them all ends it.
-  if (!moved && file->stripe().alone()) flush_abort(id);
   return moved;
 }
 

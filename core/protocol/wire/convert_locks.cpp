@@ -36,16 +36,6 @@ void encode(const forebay::HeldLock& from, HeldLock& to) {
 
 forebay::HeldLock decode(const HeldLock& from) { return {from.begin(), from.end(), from.exclusive(), from.pid()}; }
 
-void encode(const forebay::AnswerNews& from, AnswerNews& to) {
-  to.set_number(from.number);
-  to.set_names(from.names);
-  to.mutable_inodes()->Assign(from.inodes.begin(), from.inodes.end());
-}
-
-forebay::AnswerNews decode(const AnswerNews& from) {
-  return {from.number(), from.names(), {from.inodes().begin(), from.inodes().end()}};
-}
-
 void encode(const LockNews& from, AwaitLocksReply& to) {
   for (const forebay::LockAnswer& answer : from.answers) {
     LockAnswer& added = *to.add_answers();

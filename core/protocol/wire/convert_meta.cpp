@@ -178,4 +178,14 @@ CacheStatus decode(const CacheStatusReply& from) {
   return to;
 }
 
+void encode(const forebay::AnswerNews& from, AnswerNews& to) {
+  to.set_number(from.number);
+  to.set_names(from.names);
+  to.mutable_inodes()->Assign(from.inodes.begin(), from.inodes.end());
+}
+
+forebay::AnswerNews decode(const AnswerNews& from) {
+  return {from.number(), from.names(), {from.inodes().begin(), from.inodes().end()}};
+}
+
 }  // namespace forebay::wire

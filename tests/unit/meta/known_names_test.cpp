@@ -71,6 +71,17 @@ TEST_F(KnownNamesTest, AListingOfSomebodyElseMayShowMore) {
   EXPECT_FALSE(lacks(names, "other"));
 }
 
+TEST_F(KnownNamesTest, ALargeDirectoryStaysOneWhoeverListsIt) {
+  for (int i = 0; i < 8300; ++i) test::write_file(dir_ / ("f" + std::to_string(i)), "");
+  KnownNames names(kLong);
+  make_enough(names);
+  EXPECT_FALSE(lacks(names, "new"));
+  names.listed(kDirectory);
+  for (int i = 8300; i > 0; --i) ::unlink((dir_ / ("f" + std::to_string(i - 1))).c_str());
+  make_enough(names);
+  EXPECT_FALSE(lacks(names, "new")) << "it is not looked at once more";
+}
+
 TEST_F(KnownNamesTest, LeavesToTheOutsideWhatIsItsOwnMatter) {
   KnownNames names(kLong);
   test::write_file(dir_ / "README", "");
