@@ -155,6 +155,23 @@ Status check_cache(MountOptions& options) {
   const Named directory{"cache directory", cache};
   RETURN_IF_ERROR(check_apart({"mountpoint", options.mountpoint}, directory));
   RETURN_IF_ERROR(check_apart(directory, {"external directory", options.external}));
+  for (const Link& link : options.links) {
+    if (!link.transient()) RETURN_IF_ERROR(check_apart(directory, {"external directory", link.external}));
+  }
+  return {};
+}
+
+// Whether what links lead to is there, and apart from what is ours.
+Status check_links(MountOptions& options) {
+  if (options.in_cluster()) return {};
+  ASSIGN_OR_RETURN(options.links, links_of(options.config));
+  if (options.links.empty()) return {};
+  if (::geteuid() != 0) return fail(EPERM, "links: a mount with --link or --transient is for root alone");
+  for (Link& link : options.links) {
+    if (link.transient()) continue;
+    RETURN_IF_ERROR(check_external(link.external));
+    RETURN_IF_ERROR(check_apart({"mountpoint", options.mountpoint}, {"external directory", link.external}));
+  }
   return {};
 }
 
@@ -173,6 +190,7 @@ Status check_mount(MountOptions& options) {
   RETURN_IF_ERROR(check_external(options.external));
   RETURN_IF_ERROR(check_mountpoint_exists(options.mountpoint));
   RETURN_IF_ERROR(check_apart({"mountpoint", options.mountpoint}, {"external directory", options.external}));
+  RETURN_IF_ERROR(check_links(options));
   if (!options.in_cluster()) RETURN_IF_ERROR(check_cache(options));
   RETURN_IF_ERROR(check_not_mounted(options.mountpoint));
   if (!options.in_cluster()) RETURN_IF_ERROR(check_cache_directory(options.caches.front()));

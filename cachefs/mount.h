@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/config.h"
+#include "core/links.h"
 #include "core/result.h"
 
 namespace forebay::cachefs {
@@ -16,6 +17,7 @@ struct MountOptions {
   std::vector<std::string> caches;        // cache directories; empty: a default one is chosen, if there is to be one
   std::vector<std::string> fuse_options;  // -o OPT
   Config config;
+  std::vector<Link> links;  // of the configuration; in a cluster mgmtd knows them
 
   // A client of a cluster has no cache directory of its own.
   bool in_cluster() const { return config.cluster.mgmtd != "none"; }

@@ -33,6 +33,17 @@ void put_state(const TargetInfo& target, Json& row) {
   row["draining"] = target.draining;
 }
 
+// Where there are any.
+void put_links(Session& session, Json& json) {
+  const Result<ClusterInfo> known = session.mgmt.cluster();
+  for (const Link& link : known ? known->links : std::vector<Link>()) {
+    Json& row = json["links"].emplace_back();
+    row["directory"] = link.directory;
+    row["external"] = link.transient() ? Json() : Json(link.external);
+    row["transient"] = link.transient();
+  }
+}
+
 // Of reads that are not passed through.
 std::string splice_report(Session& session) {
   if (!session.can_splice) return "off: this kernel has none";
@@ -56,6 +67,7 @@ std::string status_json(Session& session) {
   if (!session.in_cluster()) report_own_target(session, status);
   Json json;
   json["external"] = session.options.external;
+  put_links(session, json);
   json["mountpoint"] = session.options.mountpoint;
   if (!session.in_cluster()) {
     json["cache"] = session.options.caches.front();
@@ -99,6 +111,7 @@ Result<std::string> stat_json(Session& session, InodeId id) {
   json["cached"] = state.cached;
   json["dirty"] = state.dirty;
   json["pinned"] = state.pinned;
+  json["transient"] = state.transient;
   json["size"] = state.size;
   json["present_bytes"] = state.present_bytes;
   json["dirty_bytes"] = state.dirty_bytes;
@@ -150,6 +163,7 @@ Result<std::string> virtual_xattr(Session& session, InodeId id, const std::strin
   if (key == "cached") return std::string(state.cached ? "1" : "0");
   if (key == "dirty") return std::string(state.dirty ? "1" : "0");
   if (key == "pinned") return std::string(state.pinned ? "1" : "0");
+  if (key == "transient") return std::string(state.transient ? "1" : "0");
   if (key == "size") return std::to_string(state.size);
   if (key == "present_bytes") return std::to_string(state.present_bytes);
   if (key == "dirty_bytes") return std::to_string(state.dirty_bytes);

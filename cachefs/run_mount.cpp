@@ -9,6 +9,7 @@
 #include "consistency/external_tree.h"
 #include "core/descriptor_limit.h"
 #include "core/log.h"
+#include "meta/link_check.h"
 #include "meta/server.h"
 #include "mgmt/server.h"
 #include "storage/server.h"
@@ -49,7 +50,7 @@ Status run_mount(const MountOptions& options, const std::function<void()>& ready
   const std::string& cache = options.caches.front();
   ASSIGN_OR_RETURN(const CacheLock lock, CacheLock::take(cache, options.external));
   ASSIGN_OR_RETURN(const std::unique_ptr<consistency::ExternalTree> external,
-                   consistency::ExternalTree::open(options.external));
+                   consistency::ExternalTree::open(options.external, options.links, cache + "/transient"));
 
   const std::string database = cache + "/metadata.db";
   const std::string target = cache + "/target-0";
@@ -57,9 +58,10 @@ Status run_mount(const MountOptions& options, const std::function<void()>& ready
   ASSIGN_OR_RETURN(storage::StorageServer::Options storage_options, storage::server_options(options.config, cache));
   storage_options.target_directory = target;
   ASSIGN_OR_RETURN(std::unique_ptr<meta::Store> store, meta::Store::open(database));
+  RETURN_IF_ERROR(meta::check_links(*store, options.links));
   storage::StorageServer storage(storage_options, *external);
   RETURN_IF_ERROR(storage.open());
-  mgmt::MgmtServer mgmt;
+  mgmt::MgmtServer mgmt({.external = options.external, .links = options.links}, nullptr);
   RETURN_IF_ERROR(mgmt.report(describe_target(storage_options)));
   meta::MetaServer meta(options.config, std::move(store), *external, storage);
   RETURN_IF_ERROR(meta.open_tree());

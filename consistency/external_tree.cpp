@@ -4,7 +4,9 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <xxhash.h>
 
+#include <algorithm>
 #include <string_view>
 
 namespace forebay::consistency {
@@ -35,9 +37,84 @@ Status check_opens_at_once(int fd) {
   return check_type(found.stx_mode);
 }
 
+// The places of links, with the directories above them. What is there already stays as it is.
+Status make_directories(int root_fd, const std::string& path, mode_t mode) {
+  for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
+    const std::string part = path.substr(0, end);
+    const bool made = ::mkdirat(root_fd, part.c_str(), mode) == 0;
+    if (!made && errno != EEXIST) return fail_errno("{}", path);
+    if (made && ::fchmodat(root_fd, part.c_str(), mode, 0) != 0) return fail_errno("{}", path);  // whatever the umask
+    if (end == path.npos) return {};
+  }
+}
+
+// The directory behind a transient link. As /tmp, anybody may write there; root may change that.
+Result<std::string> make_transient(const std::string& transients, const std::string& directory) {
+  const std::string path = transients + "/" + directory;
+  struct stat found;
+  if (::stat(path.c_str(), &found) == 0) return path;
+  if (::mkdir(transients.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno("{}", transients);
+  const UniqueFd above(::open(transients.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!above) return fail_errno("{}", transients);
+  RETURN_IF_ERROR(make_directories(above.get(), directory, 0755));
+  if (::chmod(path.c_str(), 01777) != 0) return fail_errno("{}", path);
+  return path;
+}
+
 }  // namespace
 
-Result<std::unique_ptr<ExternalTree>> ExternalTree::open(const std::string& path) {
+Status ExternalTree::mount_links(const std::vector<Link>& links, const std::string& transients) {
+  std::vector<LinkMount> mounts;
+  std::vector<Link> mounted;
+  for (const Link& link : links) {
+    if (link.transient() && transients.empty()) continue;
+    std::string source = link.external;
+    if (link.transient()) {
+      ASSIGN_OR_RETURN(source, make_transient(transients, link.directory));
+    }
+    if (Status made = make_directories(root_.get(), link.directory, 0755); !made) {
+      return fail(made.error().code, "link {}: its place in {} cannot be made: {}", link.directory, path_,
+                  Error{made.error().code, {}}.message());
+    }
+    mounts.push_back({link.directory, source});
+    mounted.push_back(link);
+  }
+  if (mounts.empty()) return {};
+  Result<LinkMounts> made = LinkMounts::make(path_, mounts);
+  if (!made) return fail(made.error().code, "links: {}", made.error().message());
+  root_ = std::move(made->root);
+  mount_namespace_ = std::move(made->mount_namespace);
+  for (const Link& link : mounted) RETURN_IF_ERROR(note_link(link));
+  return {};
+}
+
+Status ExternalTree::note_link(const Link& link) {
+  ASSIGN_OR_RETURN(const UniqueFd fd, open_beneath(root_.get(), link.directory.c_str(), O_PATH | O_DIRECTORY));
+  struct stat found;
+  if (::fstat(fd.get(), &found) != 0) return fail_errno("link {}", link.directory);
+  ASSIGN_OR_RETURN(const Probe seen, probe(fd.get(), "", device_));
+  if (link.transient()) transient_mounts_.push_back(seen.mount_id);
+  constexpr uint64_t kNoDevice = uint64_t{1} << 63;
+  const uint64_t number = XXH3_64bits(link.directory.data(), link.directory.size()) | kNoDevice;
+  link_devices_.push_back({found.st_dev, number});
+  return {};
+}
+
+Result<Probe> ExternalTree::placed(Result<Probe> probe) const {
+  if (!probe || link_devices_.empty()) return probe;
+  const auto at = std::find_if(link_devices_.begin(), link_devices_.end(),
+                               [&](const LinkDevice& link) { return link.device == probe->identity.device; });
+  if (probe->identity.device != 0 && at != link_devices_.end()) {
+    probe->identity.device = at->number;
+    probe->attributes.inode_number = shown_number(probe->identity);
+  }
+  probe->transient =
+      std::find(transient_mounts_.begin(), transient_mounts_.end(), probe->mount_id) != transient_mounts_.end();
+  return probe;
+}
+
+Result<std::unique_ptr<ExternalTree>> ExternalTree::open(const std::string& path, const std::vector<Link>& links,
+                                                         const std::string& transients) {
   UniqueFd root(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return fail_errno("external directory {}", path);
   struct stat found;
@@ -46,6 +123,7 @@ Result<std::unique_ptr<ExternalTree>> ExternalTree::open(const std::string& path
   tree->path_ = path;
   tree->root_ = std::move(root);
   tree->device_ = found.st_dev;
+  RETURN_IF_ERROR(tree->mount_links(links, transients));
   ASSIGN_OR_RETURN(const Probe seen, tree->probe_fd(tree->root_fd()));
   tree->has_births_ = seen.identity.birth != FileTime{};
   return tree;
@@ -53,7 +131,7 @@ Result<std::unique_ptr<ExternalTree>> ExternalTree::open(const std::string& path
 
 // The time of birth is part of the identity: an answer without it is none, where others have it.
 Result<Probe> ExternalTree::probe_known(int fd) const {
-  const Result<Probe> known = probe(fd, "", device_, Freshness::kKnown);
+  const Result<Probe> known = probe_fd(fd, Freshness::kKnown);
   if (known && (known->identity.birth != FileTime{} || !has_births_)) return known;
   return probe_fd(fd);
 }

@@ -11,7 +11,7 @@ Result<Probe> probe(int fd, const char* name, dev_t link_device, Freshness fresh
   int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name == '\0' ? AT_EMPTY_PATH : 0);
   if (freshness == Freshness::kServer) flags |= AT_STATX_FORCE_SYNC;
   if (freshness == Freshness::kKnown) flags |= AT_STATX_DONT_SYNC;
-  if (::statx(fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &found) != 0) return fail_errno();
+  if (::statx(fd, name, flags, STATX_BASIC_STATS | STATX_BTIME | STATX_MNT_ID, &found) != 0) return fail_errno();
   if (freshness == Freshness::kKnown && (found.stx_mask & STATX_BASIC_STATS) != STATX_BASIC_STATS) {
     return fail(ENODATA);
   }
@@ -21,6 +21,7 @@ Result<Probe> probe(int fd, const char* name, dev_t link_device, Freshness fresh
   probe.identity.device = device == link_device ? 0 : device;
   probe.identity.inode = found.stx_ino;
   if ((found.stx_mask & STATX_BTIME) != 0) probe.identity.birth = FileTime::of(found.stx_btime);
+  if ((found.stx_mask & STATX_MNT_ID) != 0) probe.mount_id = found.stx_mnt_id;
   probe.is_mount_root = (found.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 
   Attributes& attributes = probe.attributes;
@@ -29,8 +30,7 @@ Result<Probe> probe(int fd, const char* name, dev_t link_device, Freshness fresh
   attributes.uid = found.stx_uid;
   attributes.gid = found.stx_gid;
   attributes.device_number = makedev(found.stx_rdev_major, found.stx_rdev_minor);
-  // Objects of a file system mounted below the link must not share numbers with the link's own.
-  attributes.inode_number = found.stx_ino ^ (probe.identity.device * 0x9e3779b97f4a7c15ull);
+  attributes.inode_number = shown_number(probe.identity);
   attributes.size = found.stx_size;
   attributes.blocks = found.stx_blocks;
   attributes.block_size = found.stx_blksize;

@@ -14,6 +14,8 @@ struct Probe {
   Attributes attributes;
   Validator version;
   bool is_mount_root = false;  // another file system is mounted here
+  uint64_t mount_id = 0;       // of the mount that it is seen in
+  bool transient = false;      // there is no copy of its data outside; set by ExternalTree
 };
 
 // How fresh the answer must be, where the external file system is a client of a server.
@@ -22,6 +24,11 @@ enum class Freshness {
   kUsual,   // as for any program
   kServer,  // from the server, past the client's attribute cache
 };
+
+// The inode number that applications see. Objects of other file systems must not share numbers with the root's.
+inline uint64_t shown_number(const Identity& identity) {
+  return identity.inode ^ (identity.device * 0x9e3779b97f4a7c15ull);
+}
 
 // Looks at `name` below the directory `fd` (O_PATH is enough) without following symlinks; an empty name means the
 // object of `fd` itself. `link_device` is the st_dev of the link's root. Errors of statx(2). Thread safe.

@@ -65,6 +65,11 @@ struct Config {
     uint32_t count = 0;                            // 0: auto
     uint64_t threshold_bytes = uint64_t{1} << 30;  // UINT64_MAX: unlimited
   } stripe;
+  // Lists, separated by commas; see core/links.h.
+  struct Links {
+    std::string external;   // DIR=EXTERNAL
+    std::string transient;  // DIR
+  } links;
   struct Cluster {
     std::string name = "auto";  // of this node; "auto": the host's
     std::string mgmtd = "none";

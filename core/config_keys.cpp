@@ -4,6 +4,7 @@
 
 #include "core/config_values.h"
 #include "core/layout.h"
+#include "core/links.h"
 #include "core/log.h"
 #include "core/nearest.h"
 #include "core/transport/address.h"
@@ -166,8 +167,26 @@ Status set_paths(std::string& field, std::string_view value) {
   return {};
 }
 
+Status set_links(Config& config, std::string Config::Links::*field, std::string_view value) {
+  Config changed = config;
+  changed.links.*field = value;
+  ASSIGN_OR_RETURN([[maybe_unused]] const std::vector<Link> links, links_of(changed));
+  config = std::move(changed);
+  return {};
+}
+
 std::vector<ConfigKey> cluster_keys() {
   return {
+      {"links.external", KeyType::kText, "links",
+       "More external directories, which appear below the mountpoint: DIR=EXTERNAL, or several; in a cluster mgmtd "
+       "tells "
+       "the others.",
+       [](Config& c, std::string_view v) { return set_links(c, &Config::Links::external, v); },
+       [](const Config& c) { return c.links.external; }},
+      {"links.transient", KeyType::kText, "directories",
+       "Directories below the mountpoint whose files live in the cache alone: DIR, or several.",
+       [](Config& c, std::string_view v) { return set_links(c, &Config::Links::transient, v); },
+       [](const Config& c) { return c.links.transient; }},
       {"cluster.name", KeyType::kText, "text", "What this node is called in the cluster; \"auto\" is the host's name.",
        set_node_name, [](const Config& c) { return c.cluster.name; }},
       {"cluster.mgmtd", KeyType::kText, "address | none",

@@ -10,6 +10,7 @@
 #include "core/protocol/wire/services.h"
 #include "core/stripe/striped_storage.h"
 #include "core/transport/server.h"
+#include "meta/link_check.h"
 #include "meta/server.h"
 #include "meta/service/meta_dispatch.h"
 
@@ -51,9 +52,11 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   RETURN_IF_ERROR(identity.join(cluster->cluster, number));
   server.set_cluster(cluster->cluster);
 
-  ASSIGN_OR_RETURN(const std::unique_ptr<consistency::ExternalTree> external,
-                   consistency::ExternalTree::open(cluster->external));
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<consistency::ExternalTree> external,
+      consistency::ExternalTree::open(cluster->external, cluster->links, config.metad.data + "/transient"));
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::open(config.metad.data + "/metadata.db", number));
+  RETURN_IF_ERROR(check_links(*store, cluster->links));
   const auto targets = [&node] { return node->membership().targets(); };
   MetaServer* meta_server = nullptr;
   StripedStorage storage({[&](InodeId id) { return meta_server->find_layout(id); },

@@ -15,7 +15,7 @@ std::unique_ptr<evictor::Evictor> MetaServer::make_evictor(TargetId target) {
     const std::lock_guard lock(inode->mutex);
     use.open = inode->opens > 0;
     use.dirty = inode->dirty && !fault_armed(Fault::kEvictDirty);
-    use.pinned = inode->pinned;
+    use.pinned = inode->pinned || inode->transient;
     return use;
   };
   actions.flush = [this](InodeId id) -> Status {
@@ -80,7 +80,7 @@ Result<uint64_t> MetaServer::drop(InodeId id, uint64_t bytes) {
 // The file was used: it is the last to leave now.
 void MetaServer::used(const InodePtr& inode) {
   const std::lock_guard lock(inode->mutex);
-  if (!inode->has_data || inode->pinned) return;
+  if (!inode->has_data || inode->pinned || inode->transient) return;
   const auto& layout = inode->layout != nullptr ? inode->layout : placement_.plain();
   evictors_.touch(layout->targets, inode->id);
 }

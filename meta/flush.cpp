@@ -45,7 +45,7 @@ Status MetaServer::flush_dirty(const InodePtr& inode, bool for_room) {
   const std::lock_guard flush_lock(inode->flush_mutex);
   {
     const std::lock_guard lock(inode->mutex);
-    if (!inode->dirty || (inode->unlinked && !for_room)) return {};
+    if (!inode->dirty || inode->transient || (inode->unlinked && !for_room)) return {};
   }
   ASSIGN_OR_RETURN(const bool clean, settle_clean(inode));
   if (clean) return {};
@@ -222,8 +222,7 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
       open = inode->opens > 0;
     }
     scheduler_.remove(inode->id);
-    if (!open) discard_copy(inode);
-    erase_row(inode);
+    open ? keep_orphan_row(inode) : discard_copy(inode);
   } else {
     ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
     const Attributes ours = attributes_of(inode);
@@ -265,7 +264,17 @@ void MetaServer::data_changed(InodeId id) {
     ++inode->dirty_epoch;
     if (inode->unlinked) return;
   }
-  scheduler_.add(id, flush_due());
+  schedule_flush(*inode);
+}
+
+void MetaServer::schedule_flush(const Inode& inode) {
+  if (!inode.transient) scheduler_.add(inode.id, flush_due());
+}
+
+void MetaServer::keep_dirty(const InodePtr& inode) {
+  if (inode->transient) return;  // its row brings it back
+  const std::lock_guard lock(dirty_mutex_);
+  dirty_[inode->id] = inode;
 }
 
 void MetaServer::lease_settled(InodeId id) {
@@ -285,14 +294,11 @@ Status MetaServer::mark_dirty(InodeId id, bool leased) {
     ++inode->dirty_epoch;
     unlinked = inode->unlinked;
   }
-  {
-    const std::lock_guard lock(dirty_mutex_);
-    dirty_[id] = inode;
-  }
+  keep_dirty(inode);
   used(inode);              // from now on the evictor counts on it
-  if (unlinked) return {};  // nobody will look for it, neither outside nor after a crash
+  if (unlinked) return store_orphan(inode);  // nobody will look for it outside
   RETURN_IF_ERROR(store_inode(inode));
-  if (!leased) scheduler_.add(id, flush_due());
+  if (!leased) schedule_flush(*inode);
   return {};
 }
 

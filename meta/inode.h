@@ -26,12 +26,14 @@ struct Name {
 
 // Lock order within one inode: flush_mutex, open_mutex, change_mutex, mutex. Nothing is locked while room is made.
 struct Inode : std::enable_shared_from_this<Inode> {
-  Inode(InodeId inode_id, const Identity& external, mode_t mode)
-      : id(inode_id), identity(external), type(mode & S_IFMT) {}
+  Inode(InodeId inode_id, const Identity& external, mode_t mode, bool only_here = false)
+      : id(inode_id), identity(external), type(mode & S_IFMT), transient(only_here) {}
 
   const InodeId id;
   const Identity identity;
   const mode_t type;  // S_IFMT of its mode
+  // Its data is here alone, and stays: dirty for ever, never flushed nor evicted.
+  const bool transient;
 
   std::mutex flush_mutex;   // one flush at a time
   std::mutex open_mutex;    // open and release against the removal of the copy

@@ -114,7 +114,7 @@ Result<InodePtr> InodeTable::load(const InodeRow& row, int depth) {
 }
 
 Result<InodePtr> InodeTable::load_new(const InodeRow& row, int depth) {
-  auto inode = std::make_shared<Inode>(row.id, row.identity, row.mode);
+  auto inode = std::make_shared<Inode>(row.id, row.identity, row.mode, row.transient);
   inode->attributes.mode = row.mode;
   inode->cached = row.cached;
   inode->dirty = row.dirty;
@@ -154,7 +154,7 @@ Result<InodePtr> InodeTable::intern(const InodePtr& parent, std::string_view nam
       ASSIGN_OR_RETURN(inode, load(row, 0));
     } else {
       ASSIGN_OR_RETURN(const InodeId id, store_.next_id());
-      inode = std::make_shared<Inode>(id, probe.identity, probe.attributes.mode);
+      inode = std::make_shared<Inode>(id, probe.identity, probe.attributes.mode, probe.transient);
       insert(inode);
     }
   }
@@ -173,7 +173,7 @@ void InodeTable::release(const InodePtr& inode) {
     constexpr long kUsersOfIdle = 2;
     if (inode->id == kRootInode || inode.use_count() > kUsersOfIdle) return;
     const std::lock_guard inode_lock(inode->mutex);
-    if (inode->lookups > 0 || inode->opens > 0 || inode->dirty) return;
+    if (inode->lookups > 0 || inode->opens > 0 || (inode->dirty && !inode->transient)) return;
     const auto it = by_id_.find(inode->id);
     if (it == by_id_.end() || it->second != inode) return;
     by_id_.erase(it);

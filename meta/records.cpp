@@ -16,6 +16,7 @@ InodeRow MetaServer::row_of(Inode& inode) {
   row.dirty = inode.dirty;
   row.pinned = inode.pinned;
   row.has_data = inode.has_data;
+  row.transient = inode.transient;
   row.mtime0 = inode.mtime0;
   row.shown_ctime = inode.shown_ctime;
   row.last_access = access_clock_++;
@@ -71,6 +72,26 @@ void MetaServer::update_row(const InodePtr& inode) {
   const std::lock_guard lock(inode->mutex);
   if (!inode->stored) return;
   if (Status put = store_->put_inode(row_of(*inode)); !put) log(Module::kMeta).error("{}", put.error().message());
+}
+
+void MetaServer::keep_orphan_row(const InodePtr& inode) {
+  const std::lock_guard lock(inode->mutex);
+  if (!inode->stored) return;
+  Status kept = store_->delete_names(inode->id);
+  if (kept) kept = store_->put_intent(0, "", inode->id);
+  if (!kept) log(Module::kMeta).error("{}", kept.error().message());
+}
+
+Status MetaServer::store_orphan(const InodePtr& inode) {
+  const uint64_t losses = store_->losses();
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (inode->stored) return {};
+    RETURN_IF_ERROR(store_->put_inode(row_of(*inode)));
+    inode->stored = true;
+  }
+  RETURN_IF_ERROR(store_->put_intent(0, "", inode->id));
+  return store_->commit(losses);
 }
 
 void MetaServer::erase_row(const InodePtr& inode) {

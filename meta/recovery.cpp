@@ -1,5 +1,7 @@
 // Recovery: what an earlier run left. The database says which files have data here and which of them are dirty; the
 // targets know what exactly. Files are looked at one by one only when they are dirty.
+#include <algorithm>
+
 #include "core/log.h"
 #include "meta/server.h"
 
@@ -24,6 +26,7 @@ Status MetaServer::recover() {
   for (const FileRow& row : files) {
     access_clock_ = std::max(access_clock_.load(), row.last_access + 1);
     if (row.cached) ++cached_files_;
+    if (row.transient) continue;
     if (row.dirty) dirty.push_back(row.id);
     const auto& layout = row.layout != nullptr ? row.layout : placement_.plain();
     if (row.has_data && !row.pinned) evictors_.touch(layout->targets, row.id);
@@ -42,39 +45,48 @@ Status MetaServer::recover() {
     if (!recovered) RETURN_IF_ERROR(recover_later(id, recovered.error()));
   }
   ASSIGN_OR_RETURN(const std::vector<InodeId> unsettled, store_->with_intents());
-  for (const InodeId id : unsettled) {
-    ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-    RETURN_IF_ERROR(settle_names(inode));
-    inodes_.release(inode);
-  }
+  for (const InodeId id : unsettled) RETURN_IF_ERROR(recover_intent(id));
   if (!dirty.empty()) {
     log(Module::kMeta).info("{} files with data that is not outside yet were taken up", scheduler_.count());
   }
   return store_->commit();
 }
 
+// Of files without a name that were in use, of clean files that were renamed, and of those that were transient.
+Status MetaServer::recover_intent(InodeId id) {
+  InodeRow row;
+  ASSIGN_OR_RETURN(const bool known, store_->find_by_id(id, &row));
+  if (!known) return store_->delete_intents(id);
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  ASSIGN_OR_RETURN(const bool unlinked, finish_unlink(inode, look(inode)));
+  if (!unlinked) RETURN_IF_ERROR(settle_names(inode));
+  inodes_.release(inode);
+  return {};
+}
+
+// True if it was unlinked before the crash came, and nothing but its copy was left.
+Result<bool> MetaServer::finish_unlink(const InodePtr& inode, const Result<consistency::Probe>& probe) {
+  if (probe || !is_gone(probe.error())) return false;
+  ASSIGN_OR_RETURN(const std::vector<DentryRow> intents, store_->intents_of(inode->id));
+  if (std::none_of(intents.begin(), intents.end(), [](const DentryRow& row) { return row.parent == 0; })) return false;
+  discard_copy(inode);
+  return true;
+}
+
 // Its target is on a node that is not there now. What is on it is dirty still, and flushed when it is back.
 Status MetaServer::recover_later(InodeId id, const Error& error) {
   log(Module::kMeta).warn("inode {}: has data that is not outside yet, and is out of reach: {}", id, error.message());
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  {
-    const std::lock_guard lock(dirty_mutex_);
-    dirty_[id] = inode;
-  }
-  scheduler_.add(id, flush_due());
+  keep_dirty(inode);
+  schedule_flush(*inode);
   return {};
 }
 
 Status MetaServer::recover_dirty(InodeId id) {
-  ASSIGN_OR_RETURN(const std::vector<DentryRow> intents, store_->intents_of(id));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
-  bool unlink_intended = false;
-  for (const DentryRow& intent : intents) unlink_intended = unlink_intended || intent.parent == 0;
-
   const Result<consistency::Probe> probe = look(inode);
-  if (!probe && is_gone(probe.error()) && unlink_intended) {  // the crash came between the unlink and our record of it
-    discard_copy(inode);
-    erase_row(inode);
+  ASSIGN_OR_RETURN(const bool unlinked, finish_unlink(inode, probe));
+  if (unlinked) {
     inodes_.release(inode);
     return {};
   }
@@ -95,11 +107,8 @@ Status MetaServer::recover_dirty(InodeId id) {
     const std::lock_guard lock(inode->mutex);
     inode->mtime0 = state.mtime0;
   }
-  {
-    const std::lock_guard lock(dirty_mutex_);
-    dirty_[id] = inode;
-  }
-  if (state.dirty) scheduler_.add(id, flush_due());
+  keep_dirty(inode);
+  if (state.dirty) schedule_flush(*inode);
   return {};
 }
 

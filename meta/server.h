@@ -229,6 +229,10 @@ class MetaServer final : public MetaService {
   void record_directory(const InodePtr& inode);
   void update_row(const InodePtr& inode);
   void erase_row(const InodePtr& inode);
+  // Of a file that has no name any more, while its data is in use: after a kill it is found by its row, and goes.
+  void keep_orphan_row(const InodePtr& inode);
+  // The same of one that never had a name, or none that was recorded. Committed when this returns.
+  Status store_orphan(const InodePtr& inode);
 
   // --- meta/ops/link.cpp
   Status intend_first_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
@@ -258,6 +262,7 @@ class MetaServer final : public MetaService {
                    std::string_view new_name, bool moved);
 
   // --- meta/ops/attributes.cpp
+  struct statvfs cache_space(struct statvfs names);
   // False if it is another file's error.
   bool change_nameless(const InodePtr& inode, const SetAttributes& change, const Error& error);
   Status change_nothing(const Caller& caller, const InodePtr& inode);
@@ -308,6 +313,9 @@ class MetaServer final : public MetaService {
   void set_clean(const InodePtr& inode, uint64_t epoch, bool leased);
   // True if there is nothing to flush.
   Result<bool> settle_clean(const InodePtr& inode);
+  // Of a file that became dirty; one that is transient stays so.
+  void schedule_flush(const Inode& inode);
+  void keep_dirty(const InodePtr& inode);
   // When a file that becomes dirty now is flushed.
   evictor::FlushScheduler::Clock::time_point flush_due() const;
 
@@ -328,6 +336,8 @@ class MetaServer final : public MetaService {
 
   // --- meta/recovery.cpp
   Status recover();
+  Status recover_intent(InodeId id);
+  Result<bool> finish_unlink(const InodePtr& inode, const Result<consistency::Probe>& probe);
   Status recover_dirty(InodeId id);
   Status recover_later(InodeId id, const Error& error);
   // Keeps of an inode's names, of which some were only intended, those where the outside has it.

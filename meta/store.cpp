@@ -38,11 +38,11 @@ constexpr char kInodeColumns[] =
     "id, device, inode, birth_s, birth_ns, mode, flags, mtime_s, mtime_ns, ctime_s, ctime_ns, size, last_access, "
     "shown_s, shown_ns";
 
-constexpr int64_t kCached = 1, kDirty = 2, kPinned = 4, kHasData = 8, kHasLayout = 16;
+constexpr int64_t kCached = 1, kDirty = 2, kPinned = 4, kHasData = 8, kHasLayout = 16, kTransient = 32;
 
 int64_t flags_of(const InodeRow& row) {
   return (row.cached ? kCached : 0) | (row.dirty ? kDirty : 0) | (row.pinned ? kPinned : 0) |
-         (row.has_data ? kHasData : 0) | (row.layout != nullptr ? kHasLayout : 0);
+         (row.has_data ? kHasData : 0) | (row.layout != nullptr ? kHasLayout : 0) | (row.transient ? kTransient : 0);
 }
 
 std::string text_of(const std::vector<TargetId>& targets) { return fmt::format("{}", fmt::join(targets, ",")); }
@@ -113,6 +113,7 @@ InodeRow Store::Statement::inode_row() const {
   row.dirty = (flags & kDirty) != 0;
   row.pinned = (flags & kPinned) != 0;
   row.has_data = (flags & kHasData) != 0;
+  row.transient = (flags & kTransient) != 0;
   row.mtime0.mtime = {number(7), static_cast<int32_t>(number(8))};
   row.mtime0.ctime = {number(9), static_cast<int32_t>(number(10))};
   row.mtime0.size = static_cast<uint64_t>(number(11));
@@ -385,6 +386,7 @@ Result<std::vector<FileRow>> Store::files() {
     file.dirty = (flags & kDirty) != 0;
     file.pinned = (flags & kPinned) != 0;
     file.has_data = (flags & kHasData) != 0;
+    file.transient = (flags & kTransient) != 0;
     file.last_access = static_cast<uint64_t>(list.number(2));
     if ((flags & kHasLayout) == 0) continue;
     ASSIGN_OR_RETURN(file.layout, layout_of(file.id, list.number(3), list.bytes(4)));

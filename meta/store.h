@@ -41,6 +41,7 @@ struct InodeRow {
   bool dirty = false;
   bool pinned = false;
   bool has_data = false;  // there is, or may be, a chunk file
+  bool transient = false;
   Validator mtime0;
   FileTime shown_ctime;                  // see Inode
   uint64_t last_access = 0;              // a number that grows with each use
@@ -50,7 +51,7 @@ struct InodeRow {
 // What a start needs of each file.
 struct FileRow {
   InodeId id = 0;
-  bool cached = false, dirty = false, pinned = false, has_data = false;
+  bool cached = false, dirty = false, pinned = false, has_data = false, transient = false;
   uint64_t last_access = 0;
   std::shared_ptr<const Layout> layout;  // as in InodeRow
 };

@@ -36,6 +36,7 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   MgmtServer::Options options;
   options.cluster = identity.identity();
   options.external = config.cluster.external;
+  ASSIGN_OR_RETURN(options.links, links_of(config));
   MgmtServer service(std::move(options), std::move(store));
   RETURN_IF_ERROR(service.load());
   MgmtDispatch dispatch(service);

@@ -142,7 +142,7 @@ Result<ServerInfo> MgmtServer::report(const ServerInfo& server) {
 
 Result<ClusterInfo> MgmtServer::cluster() {
   const std::lock_guard lock(mutex_);
-  ClusterInfo info{options_.cluster, options_.external, {}};
+  ClusterInfo info{options_.cluster, options_.external, options_.links, {}};
   for (const auto& [identity, known] : servers_) {
     ServerInfo server = known.info;
     server.reachability = reachability_of(known);

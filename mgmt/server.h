@@ -24,6 +24,7 @@ class MgmtServer final : public MgmtService {
   struct Options {
     std::string cluster;
     std::string external;
+    std::vector<Link> links;
     std::function<Clock::time_point()> now = Clock::now;
   };
   // `store`: null in one process, which knows its targets anew each time.

@@ -86,7 +86,7 @@ ChunkState ChunkFile::state() const {
   state.dirty = dirty();
   state.mtime0 = version_;
   state.present_bytes = exists() ? present_.bytes_in(0, base_) + (size_ - base_) : 0;
-  state.dirty_bytes = newer_bytes();
+  state.dirty_bytes = bytes_to_flush();
   state.leased = may_be_written_;
   struct stat found;
   if (exists() && ::fstat(fd_.get(), &found) == 0) {
@@ -105,7 +105,7 @@ uint64_t ChunkFile::used_bytes() const {
 
 void ChunkFile::account() {
   const uint64_t used = used_bytes();
-  const uint64_t dirty = newer_bytes();
+  const uint64_t dirty = bytes_to_flush();
   space_.add_used(static_cast<int64_t>(used) - static_cast<int64_t>(booked_used_));
   space_.add_dirty(static_cast<int64_t>(dirty) - static_cast<int64_t>(booked_dirty_));
   booked_used_ = used;
@@ -163,7 +163,8 @@ Status ChunkFile::create(const Identity& external) {
     return fail_errno("chunk file {}.chunk", path_);
   }
   identity = external;
-  std::vector<Record> records = {Record::of_version(RecordType::kReset, version_), Record::of_identity(external)};
+  std::vector<Record> records = {Record::of_version(RecordType::kReset, version_),
+                                 Record::of_identity(external, transient_)};
   if (!stripe_.alone()) records.insert(records.begin() + 1, Record::of_stripe(stripe_, base_));
   // The file may become dirty while its attributes are changed.
   if (expectation_ != Expectation::kNothing) {

@@ -78,6 +78,7 @@ class ChunkFile {
   uint64_t base() const { return base_; }
   const Validator& version() const { return version_; }
   const ExtentSet& dirty_extents() const { return dirty_; }
+  bool transient() const { return transient_; }
   // Whether all of it is dirty, or being flushed.
   bool is_newer(Extent range) const {
     return dirty_.contains(range.begin, range.end) || flushing_.contains(range.begin, range.end);
@@ -94,6 +95,8 @@ class ChunkFile {
   ChunkState state() const;
 
   // --- changes; the caller holds `mutex` exclusively. Errors of the cache file system.
+  // What is written is newer than outside for ever, and not counted as dirty: nobody waits for its flush.
+  void set_transient(bool transient) { transient_ = transient; }
   // Before reset(). EIO: the chunk file is another part.
   Status set_stripe(const Stripe& stripe);
   // The file is as outside, in `version`, and nothing is present. Makes no chunk file.
@@ -206,6 +209,8 @@ class ChunkFile {
   Status log(const Record& record) { return log(std::span(&record, 1)); }
 
   // --- storage/chunk_file.cpp
+  // As the account of space counts them.
+  uint64_t bytes_to_flush() const { return transient_ ? 0 : newer_bytes(); }
   // Bytes that are newer than outside, each counted once.
   uint64_t newer_bytes() const;
   uint64_t used_bytes() const;
@@ -248,7 +253,8 @@ class ChunkFile {
   bool written_direct_ = false;  // by holders that use O_DIRECT
   bool lease_in_log_ = false;    // and its end is not
   uint64_t leased_size_ = 0;     // as the log has it
-  bool stale_ = false;           // bytes that are not present are no zeros
+  bool transient_ = false;
+  bool stale_ = false;  // bytes that are not present are no zeros
   uint64_t booked_used_ = 0, booked_dirty_ = 0;
 };
 

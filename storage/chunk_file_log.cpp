@@ -61,7 +61,7 @@ Status ChunkFile::load() {
   }
   changed_at = FileTime::of(found.st_mtim);
   booked_used_ = used_bytes();
-  booked_dirty_ = newer_bytes();
+  booked_dirty_ = bytes_to_flush();
   return {};
 }
 
@@ -131,6 +131,7 @@ void ChunkFile::apply(const Record& record, bool trusted) {
       return;
     case RecordType::kIdentity:
       identity = record.identity();
+      transient_ = record.transient();
       return;
     case RecordType::kSynced:
       return;
@@ -188,7 +189,7 @@ std::vector<Record> ChunkFile::snapshot(bool synced) const {
   if (stripe_.alone()) start.size = base_;
   records.push_back(Record::of_version(RecordType::kReset, start));
   if (!stripe_.alone()) records.push_back(Record::of_stripe(stripe_, base_));
-  records.push_back(Record::of_identity(identity));
+  records.push_back(Record::of_identity(identity, transient_));
   if (changed_ || flush_newer_ || size_ != base_) records.push_back(Record::of_number(RecordType::kSize, size_));
   for (const Extent& range : present_.extents()) records.push_back(Record::of_range(RecordType::kPresent, range));
   ExtentSet newer = dirty_;

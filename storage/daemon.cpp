@@ -103,7 +103,7 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   const auto joined = node->membership().cluster();
   server.set_cluster(joined->cluster);
   ASSIGN_OR_RETURN(const std::unique_ptr<consistency::ExternalTree> external,
-                   consistency::ExternalTree::open(joined->external));
+                   consistency::ExternalTree::open(joined->external, joined->links));
   CallbackRouter meta(node->peers(), node->membership());
   for (size_t i = 0; i < targets.size(); ++i) {
     const std::lock_guard lock(mutex);

@@ -60,12 +60,13 @@ Record Record::of_number(RecordType type, uint64_t number) {
   return sealed(record);
 }
 
-Record Record::of_identity(const Identity& identity) {
+Record Record::of_identity(const Identity& identity, bool transient) {
   Record record = make(RecordType::kIdentity);
   record.value[0] = identity.device;
   record.value[1] = identity.inode;
   record.value[2] = static_cast<uint64_t>(identity.birth.seconds);
   record.value[3] = static_cast<uint64_t>(identity.birth.nanoseconds);
+  record.value[4] = transient ? 1 : 0;
   return sealed(record);
 }
 

@@ -20,7 +20,7 @@ enum class RecordType : uint32_t {
   kFlushed = 8,    // version: a flush ended
   kVersion = 9,    // version: the outside was changed by us, but no data
   kExpect = 10,    // Expectation: the outside is about to be changed by us
-  kIdentity = 11,  // the external object
+  kIdentity = 11,  // the external object; whether it is transient
   kBase = 12,      // number: absent bytes up to here are the outside's again, after a flush
   kSynced = 13,    // data and log up to here are on disk
   kLeased = 14,    // mtime, size: from here on applications may write into the chunk file, which is like this
@@ -39,7 +39,7 @@ struct Record {
   static Record of_range(RecordType type, Extent range);
   static Record of_version(RecordType type, const Validator& version);
   static Record of_number(RecordType type, uint64_t number);
-  static Record of_identity(const Identity& identity);
+  static Record of_identity(const Identity& identity, bool transient);
   static Record of_lease(FileTime mtime, uint64_t size);
   static Record of_stripe(const Stripe& stripe, uint64_t base);
 
@@ -53,6 +53,7 @@ struct Record {
   Extent range() const { return {value[0], value[1]}; }
   Validator version() const;
   Identity identity() const;
+  bool transient() const { return value[4] != 0; }
   FileTime lease_mtime() const;
   Stripe stripe() const;
   uint64_t stripe_base() const { return value[3]; }

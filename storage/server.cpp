@@ -99,7 +99,7 @@ void StorageServer::recount() {
     if (counts && ::lstat(it->path().c_str(), &found) == 0) used += static_cast<uint64_t>(found.st_blocks) * 512;
     if (it->path().extension() != ".chunk") continue;
     ChunkFile file(0, it->path().parent_path() / it->path().stem(), space_, true);
-    if (file.load()) dirty += file.dirty_extents().bytes();
+    if (file.load() && !file.transient()) dirty += file.dirty_extents().bytes();
   }
   space_.set_used(used, dirty);
 }

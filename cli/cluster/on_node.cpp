@@ -75,9 +75,9 @@ Result<json> look_here(const json& request) {
   ASSIGN_OR_RETURN(answer["mount"], mount_state(request.at("mountpoint"), request.value("external", ""), directory));
   if (auto config = read_small(directory + "/forebay.toml")) answer["config"] = *std::move(config);
   if (auto secret = read_small(directory + "/secret")) answer["secret"] = *std::move(secret);
-  if (request.contains("token")) {
-    const auto token = read_small(request["token"]);
-    answer[token ? "token" : "token_error"] = token ? *token : token.error().message();
+  for (const std::string path : request.value("tokens", json::array())) {
+    const auto token = read_small(path);
+    answer["tokens"].push_back({{token ? "content" : "error", token ? *token : token.error().message()}});
   }
   return answer;
 }

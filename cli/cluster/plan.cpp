@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "cli/link_options.h"
+
 namespace forebay::cli {
 namespace {
 
@@ -66,6 +68,9 @@ bool has_role(const ClusterNode& node, Role role) {
   return std::find(node.roles.begin(), node.roles.end(), role) != node.roles.end();
 }
 
+// Of resolve_cluster_paths().
+bool is_external(std::string_view option) { return option == "-l" || option.starts_with("--link"); }
+
 bool is_loopback(std::string_view address) { return address.starts_with("127.") || address == "[::1]"; }
 
 }  // namespace
@@ -84,15 +89,20 @@ std::string_view role_name(Role role) {
 
 Status resolve_cluster_paths(ClusterOptions& options) {
   struct Path {
-    std::string_view option;
+    std::string option;
     std::string* path;
   };
   std::vector<Path> paths = {{"-d", &options.data}, {"-c", &options.mount}};
   if (!options.external.empty()) paths.push_back({"-l", &options.external});
+  ASSIGN_OR_RETURN(std::vector<Link> links, parse_link_options(options.links, options.transients));
+  for (Link& link : links) {
+    if (!link.transient()) paths.push_back({"--link " + link.directory + "=", &link.external});
+  }
   for (const Path& path : paths) RETURN_IF_ERROR(resolve_cluster_path(path.option, *path.path));
   for (const Path& a : paths) {
     for (const Path& b : paths) {
       if (a.path == b.path || !is_inside(*a.path, *b.path)) continue;
+      if (is_external(a.option) && is_external(b.option)) continue;  // a part of it again, at another place
       return fail(EINVAL, "{} {} is inside {} {}; choose another directory", a.option, *a.path, b.option, *b.path);
     }
   }
@@ -104,7 +114,8 @@ Result<Plan> make_plan(const ClusterOptions& options, const std::vector<std::str
     return fail(EINVAL, "--metad {}: the node file has {} host{}", options.metads, hosts.size(),
                 hosts.size() == 1 ? "" : "s");
   }
-  Plan plan{{}, options.external, options.program, options.settings};
+  ASSIGN_OR_RETURN(std::vector<Link> links, parse_link_options(options.links, options.transients));
+  Plan plan{{}, options.external, options.program, options.settings, std::move(links)};
   for (const std::string& host : hosts) {
     const std::string below = one_machine ? "/" + host : "";
     ClusterNode node{.name = host, .directory = options.data + below, .mountpoint = options.mount + below};
@@ -144,6 +155,10 @@ std::string config_text(const Plan& plan, const ClusterNode& node) {
   text += line("name", node.name) + line("mgmtd", manager) + line("secret_file", node.directory + "/secret") +
           line("external", plan.external);
   if (has_role(node, Role::kMgmtd)) {
+    const Config::Links links = links_config(plan.links);
+    if (!plan.links.empty()) {
+      text += "\n[links]\n" + line("external", links.external) + line("transient", links.transient);
+    }
     text += "\n[mgmtd]\n" + line("listen", manager) + line("data", node.directory + "/mgmtd");
   }
   if (has_role(node, Role::kMetad)) {

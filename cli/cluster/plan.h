@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/cluster/launcher.h"
+#include "core/links.h"
 #include "core/result.h"
 
 namespace forebay::cli {
@@ -24,6 +25,7 @@ struct ClusterOptions {
   std::string launcher = "ssh";
   std::string program;  // empty: this one
   size_t metads = 1;
+  std::vector<std::string> links, transients;  // as given
   std::vector<std::string> settings;
   bool discard = false;
   bool purge = false;
@@ -45,6 +47,7 @@ struct Plan {
   std::string external;
   std::string program;
   std::vector<std::string> settings;
+  std::vector<Link> links;
 };
 
 // Absolute, without "." and "..", and judged: EINVAL for "/", for one inside another, and for paths that a

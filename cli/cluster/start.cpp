@@ -48,16 +48,22 @@ class ClusterStart {
 
   // What is there, and whether every node sees the same outside.
   Status look() {
-    ExternalToken token;
-    RETURN_IF_ERROR(token.write(options_.external));
+    std::vector<std::string> externals = {options_.external};
+    for (const Link& link : crew_.plan().links) {
+      if (!link.transient()) externals.push_back(link.external);
+    }
+    std::vector<ExternalToken> tokens(externals.size());
+    std::vector<std::string> paths;
+    for (size_t i = 0; i < externals.size(); ++i) {
+      RETURN_IF_ERROR(tokens[i].write(externals[i]));
+      paths.push_back(tokens[i].path());
+    }
     const std::time_t before = std::time(nullptr);
     const auto answers = crew_.ask(
         crew_.everyone(),
         [&](const ClusterNode& node) {
-          return json{{"do", "look"},
-                      {"mountpoint", node.mountpoint},
-                      {"external", options_.external},
-                      {"token", token.path()}};
+          return json{
+              {"do", "look"}, {"mountpoint", node.mountpoint}, {"external", options_.external}, {"tokens", paths}};
         },
         kStepLimit);
     const std::time_t after = std::time(nullptr);
@@ -66,7 +72,10 @@ class ClusterStart {
     for (size_t i = 0; i < answers.size(); ++i) {
       const json& answer = *answers[i];
       const std::string& name = crew_.node(i).name;
-      judged.push_back(check_token(name, answer, token));
+      judged.push_back(answer);
+      for (size_t token = 0; token < tokens.size() && judged.back(); ++token) {
+        judged.back() = check_token(name, answer, externals[token], token, tokens[token].content());
+      }
       const std::time_t clock = answer.at("clock");
       if (clock < before - kClockSkew || clock > after + kClockSkew) {
         print_error(fmt::format("{}: warning: its clock is {} s {}", name, std::abs(clock - after),
@@ -78,10 +87,13 @@ class ClusterStart {
     return settle(judged);
   }
 
-  Answer check_token(const std::string& name, const json& answer, const ExternalToken& token) const {
-    if (answer.value("token", "") == token.content()) return answer;
-    const std::string why = answer.value("token_error", "the file has another content");
-    return fail(EINVAL, "{}: does not see the external directory {} as it is here: {}", name, options_.external, why);
+  static Answer check_token(const std::string& name, const json& answer, const std::string& external, size_t index,
+                            const std::string& content) {
+    const json seen = answer.value("tokens", json::array());
+    const json token = index < seen.size() ? seen[index] : json::object();
+    if (token.value("content", "") == content) return answer;
+    const std::string why = token.value("error", "the file has another content");
+    return fail(EINVAL, "{}: does not see the external directory {} as it is here: {}", name, external, why);
   }
 
   bool runs(size_t index, Role role) const {

@@ -10,6 +10,7 @@
 #include "cli/cluster/on_node.h"
 #include "cli/commands/commands.h"
 #include "cli/interrupt.h"
+#include "cli/link_options.h"
 #include "cli/output.h"
 
 namespace forebay::cli {
@@ -91,6 +92,7 @@ void add_cluster_start(CLI::App& cluster, Action& action) {
   command->add_option("-l,--external", options->external, "the directory to cache, which all hosts see")
       ->type_name("DIR")
       ->required();
+  add_link_options(*command, options->links, options->transients);
   command->add_option("--metad", options->metads, "how many metadata servers; default: 1")->type_name("N");
   command->add_option("--set", options->settings, "one setting for all daemons and mounts; may be repeated")
       ->type_name("KEY=VALUE")

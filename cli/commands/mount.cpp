@@ -9,6 +9,7 @@
 #include "cachefs/mount_table.h"
 #include "cli/commands/commands.h"
 #include "cli/detached.h"
+#include "cli/link_options.h"
 #include "cli/output.h"
 #include "core/log.h"
 
@@ -23,6 +24,7 @@ struct Options {
   std::string config_file;
   std::vector<std::string> settings;
   std::vector<std::string> option_lists;
+  std::vector<std::string> links, transients;
   bool foreground = false;
 };
 
@@ -33,6 +35,10 @@ Status apply_settings(const Options& options, Config& config) {
     if (equals == setting.npos) return fail(EINVAL, "--set {}: expected KEY=VALUE", setting);
     RETURN_IF_ERROR(set_config_key(config, setting.substr(0, equals), setting.substr(equals + 1)));
   }
+  if (config.cluster.mgmtd != "none" && !(options.links.empty() && options.transients.empty())) {
+    return fail(EINVAL, "--link, --transient: those of a cluster are given to forebay cluster start");
+  }
+  RETURN_IF_ERROR(add_links(options.links, options.transients, config));
   return check_config(config);
 }
 
@@ -122,6 +128,7 @@ int run_mount_command(Options& options) {
 constexpr char kExample[] = R"(Examples:
   forebay mount /gpfs/project /fast
   forebay mount /gpfs/project /fast --cache /nvme/cache --set cache.capacity=200GiB
+  forebay mount /gpfs/project /fast --link home=/gpfs/home --transient scratch
   forebay mount /gpfs/project /fast --set flush.policy=manual     only `forebay flush` brings data out
 
 Without --cache, the data lie below /var/cache/forebay, for ordinary users below ~/.cache/forebay.
@@ -142,6 +149,7 @@ void add_mount(CLI::App& app, Action& action) {
       ->type_name("DIR")
       ->allow_extra_args(false);
   command->add_option("--config", options->config_file, "a TOML file with settings")->type_name("FILE");
+  add_link_options(*command, options->links, options->transients);
   command->add_option("--set", options->settings, "one setting, before all others; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);

@@ -51,7 +51,9 @@ void print_facts(const std::string& path, const Json& facts) {
   fmt::print("{}\n", one_line(path));
   fmt::print("  cached   {} ({} of {} present)\n", fact_flag(facts, "cached") ? "yes" : "no", format_bytes(present),
              format_bytes(size));
-  if (fact_flag(facts, "dirty")) {
+  if (fact_flag(facts, "transient")) {
+    fmt::print("  dirty    no: transient, nothing outside has it\n");
+  } else if (fact_flag(facts, "dirty")) {
     fmt::print("  dirty    yes, {} still to flush\n", format_bytes(fact_number(facts, "dirty_bytes")));
   } else {
     fmt::print("  dirty    no\n");

@@ -97,10 +97,21 @@ std::string plain_value(const std::string& key, const Json& value) {
   return list;
 }
 
+std::string links_text(const Json& links) {
+  std::string text;
+  for (const Json& link : links) {
+    const std::string directory = link.value("directory", "-");
+    const bool transient = link.value("transient", false);
+    text += (text.empty() ? "" : ", ") + directory + (transient ? " (transient)" : "=" + link.value("external", "-"));
+  }
+  return one_line(text);
+}
+
 void print_status(const Json& json) {
   Facts facts(json);
   fmt::print("{}\n", facts.text("mountpoint"));
   print_row("external", facts.text("external"));
+  if (const Json links = facts.take("links"); links.is_array()) print_row("links", links_text(links));
   if (const std::string cache = facts.text("cache"); cache != "-") print_row("cache", cache);
   const uint64_t dirty_bytes = facts.number("dirty_bytes");
   print_row("state", state_text(dirty_bytes, facts.number("dirty_files")));

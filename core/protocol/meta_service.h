@@ -76,6 +76,7 @@ using DirectorySink = std::function<bool(const DirectoryEntry&)>;
 // What the cache holds of one object, for `forebay stat` and the extended attributes.
 struct CacheState {
   bool cached = false, dirty = false, pinned = false;
+  bool transient = false;  // nothing outside has its data; never dirty
   uint64_t size = 0, present_bytes = 0, dirty_bytes = 0;
   int64_t mtime0_ns = 0;
   Layout layout;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/links.h"
 #include "core/protocol/types.h"
 #include "core/result.h"
 
@@ -50,6 +51,7 @@ struct ServerInfo {
 struct ClusterInfo {
   std::string cluster;   // the id that it got when mgmtd started for the first time
   std::string external;  // the external directory
+  std::vector<Link> links;
   std::vector<ServerInfo> servers;
 
   std::vector<TargetInfo> targets() const {

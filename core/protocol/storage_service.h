@@ -44,8 +44,9 @@ struct CachingFileRequest {
   uint64_t blocks = 0;  // st_blocks of the external file, and its st_blksize
   uint32_t block_size = 0;
   Layout layout;
-  bool created = false;  // the file was just created outside by us: it is empty, and its number was never used before
-  bool newer = false;    // another part of it may be newer than the outside: what is here stays with that
+  bool created = false;    // the file was just created outside by us: it is empty, and its number was never used before
+  bool transient = false;  // there is nothing to flush it to
+  bool newer = false;      // another part of it may be newer than the outside: what is here stays with that
 };
 
 struct WriteReply {

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "meta/credentials.h"
 #include "meta/server.h"
 
@@ -136,11 +138,21 @@ Status MetaServer::truncate_open(const InodePtr& inode, uint64_t size) {
   });
 }
 
+// Of what is transient: names as the file system that has them, room as the cache.
+struct statvfs MetaServer::cache_space(struct statvfs names) {
+  const SpaceReport space = storage_.space();
+  const uint64_t used = std::min(space.used_bytes, space.capacity_bytes);
+  names.f_frsize = names.f_bsize = 4096;
+  names.f_blocks = space.capacity_bytes / names.f_frsize;
+  names.f_bfree = names.f_bavail = (space.capacity_bytes - used) / names.f_frsize;
+  return names;
+}
+
 Result<struct statvfs> MetaServer::statfs(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
   struct statvfs outside;
-  if (::fstatvfs(fd->get(), &outside) == 0) return outside;
+  if (::fstatvfs(fd->get(), &outside) == 0) return inode->transient ? cache_space(outside) : outside;
   // An open file without a name, which a network file system knows nothing of: the link's file system is its own.
   if (errno != ESTALE || ::fstatvfs(external_.root_fd(), &outside) != 0) return fail_errno();
   return outside;

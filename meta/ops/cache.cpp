@@ -54,6 +54,12 @@ Result<CacheState> MetaServer::cache_state(InodeId id) {
   ASSIGN_OR_RETURN(const ChunkState chunks, storage_.stat_file(id));
   const std::lock_guard lock(inode->mutex);
   state.pinned = inode->pinned;
+  state.transient = inode->transient;
+  if (inode->transient) {
+    state.cached = true;
+    state.present_bytes = state.size;
+    return state;
+  }
   state.dirty = chunks.dirty && chunks.exists;
   // A copy of another version than the outside has now is worth nothing, unless it is newer.
   const bool valid = chunks.exists &&
@@ -138,6 +144,7 @@ Result<WorkProgress> MetaServer::prefetch(InodeId id, std::chrono::milliseconds 
 Result<WorkProgress> MetaServer::evict(InodeId id, bool first, std::chrono::milliseconds limit) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   if (!inode->is_file()) return fail(EINVAL, "only files are evicted");
+  if (inode->transient) return fail(EBUSY, "is transient: its data is nowhere else");
   {
     const std::lock_guard lock(inode->mutex);
     if (inode->pinned) return fail(EBUSY, "is pinned; unpin it first");

@@ -64,6 +64,7 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
     stored = inode->stored;
     // Only then nothing can be on the target under its number.
     request.created = created && !stored && inode->lookups == 1;
+    request.transient = inode->transient;
     request.newer = inode->dirty && inode->striped();
     unlinked = inode->unlinked;
     same = (has_data && request.version == inode->mtime0) || inode->names.size() < 2;
@@ -116,6 +117,7 @@ Status MetaServer::reopen(InodeId id) {
   RETURN_IF_ERROR(refresh(inode));
   CachingFileRequest request;
   request.id = id;
+  request.transient = inode->transient;
   {
     const std::lock_guard lock(inode->mutex);
     if (inode->opens == 0 || inode->layout == nullptr) return fail(ESTALE);

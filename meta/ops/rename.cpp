@@ -13,6 +13,7 @@ Result<InodePtr> MetaServer::prepare_move(const InodePtr& parent, int parent_fd,
                                           const InodePtr& new_parent, const std::string& new_name) {
   const Result<consistency::Probe> probe = external_.probe_child(parent_fd, name.c_str());
   if (!probe) return InodePtr();
+  if (probe->is_mount_root) return fail(EBUSY);
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.find_by_identity(probe->identity));
   if (inode == nullptr) return inode;
   bool stored = false;

@@ -18,6 +18,7 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
   if (!fd) return victim;
   const Result<consistency::Probe> probe = external_.probe_fd(fd->get());
   if (!probe) return victim;
+  if (probe->is_mount_root) return fail(EBUSY);  // what is mounted in our own namespace the kernel does not protect
   victim.link_count = probe->attributes.link_count;
   ASSIGN_OR_RETURN(victim.inode, inodes_.find_by_identity(probe->identity));
   if (victim.inode == nullptr) return victim;
@@ -35,7 +36,7 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
     const uint64_t losses = store_->losses();
     RETURN_IF_ERROR(store_->put_intent(0, "", victim.inode->id));
     RETURN_IF_ERROR(store_->commit(losses));
-  } else if (other_names) {
+  } else if (other_names || victim.inode->transient) {
     RETURN_IF_ERROR(store_inode(victim.inode));
   } else {
     RETURN_IF_ERROR(flush_inode(victim.inode));
@@ -91,9 +92,9 @@ void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std
     return;
   }
   scheduler_.remove(inode->id);  // nobody will look for it outside
+  if (has_data && (open || known)) return keep_orphan_row(inode);  // the data goes with the last release() or forget()
+  if (has_data) return discard_copy(inode);
   if (stored) erase_row(inode);
-  if (open || known) return;  // the data goes with the last release() or forget()
-  if (has_data) discard_copy(inode);
 }
 
 // The data of a file that has no name any more, or never will.

@@ -64,5 +64,32 @@ TEST_P(KillInTheMiddle, AFileGetsItsFirstNameWithItsData) {
   EXPECT_EQ(content_difference(noise(50'000, 1), read_file(cache_.outside("a"))), "");
 }
 
+// Nobody searches a target for what belongs to no file: the database knows them until their data is gone.
+TEST(Kill, FilesWithoutANameThatWereOpenLeaveNothingBehind) {
+  MountedCache cache;
+  write_file(cache.outside("fetched"), noise(2 * kMiB, 1));
+  cache.mount();
+  const OpenFile written(cache.inside("written"), O_CREAT | O_RDWR);
+  written.write_at(0, noise(2 * kMiB, 2));
+  const OpenFile nameless(cache.mountpoint(), O_TMPFILE | O_RDWR);
+  nameless.write_at(0, noise(2 * kMiB, 3));
+  const OpenFile fetched(cache.inside("fetched"));
+  ASSERT_EQ(fetched.read_at(0, 2 * kMiB).size(), 2 * kMiB);
+  ASSERT_EQ(::unlink(cache.inside("written").c_str()), 0);
+  ASSERT_EQ(::unlink(cache.inside("fetched").c_str()), 0);
+  write_file(cache.inside("later"), "commits what the database was told until now");
+  ASSERT_GE(cache.status().at("used_bytes"), 6 * kMiB);
+  cache.kill();
+  cache.mount();
+  EXPECT_LT(cache.status().at("used_bytes"), kMiB);
+  cache.unmount();
+  EXPECT_EQ(names_in(cache.external()), (std::set<std::string>{"later"}));
+  size_t chunk_files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(cache.cache() + "/target-0")) {
+    chunk_files += entry.path().extension() == ".chunk" ? 1 : 0;
+  }
+  EXPECT_EQ(chunk_files, 1u);
+}
+
 }  // namespace
 }  // namespace forebay::test

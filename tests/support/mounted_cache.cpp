@@ -50,6 +50,7 @@ ProcessResult MountedCache::try_mount(const MountWith& with) {
   std::vector<std::string> words{binary_, "mount", external_, mountpoint_, "--cache", cache_};
   for (const std::string& setting : common_settings()) words.insert(words.end(), {"--set", setting});
   for (const std::string& setting : with.settings) words.insert(words.end(), {"--set", setting});
+  words.insert(words.end(), with.words.begin(), with.words.end());
   if (!with.options.empty()) words.insert(words.end(), {"-o", with.options});
   ProcessOptions options{.timeout = kLongestCommand, .environment = {}, .directory = {}, .user = {}};
   if (with.faults) options.environment.push_back("FOREBAY_FAULTS=" + *with.faults);

@@ -28,7 +28,8 @@ Settings common_settings();
 struct MountWith {
   Settings settings;  // "KEY=VALUE"
   std::optional<std::string> faults;
-  std::string options;  // for -o
+  std::string options = {};             // for -o
+  std::vector<std::string> words = {};  // more of the command line
 };
 
 // Holds the directories and, between mount() and unmount(), the mount. Whatever is mounted at the end is killed: a test

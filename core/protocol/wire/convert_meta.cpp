@@ -108,6 +108,7 @@ void encode(const CacheState& from, CacheStateReply& to) {
   to.set_present_bytes(from.present_bytes);
   to.set_dirty_bytes(from.dirty_bytes);
   to.set_mtime0_ns(from.mtime0_ns);
+  to.set_transient(from.transient);
   encode(from.layout, *to.mutable_layout());
 }
 
@@ -120,6 +121,7 @@ Result<CacheState> decode(const CacheStateReply& from) {
   to.present_bytes = from.present_bytes();
   to.dirty_bytes = from.dirty_bytes();
   to.mtime0_ns = from.mtime0_ns();
+  to.transient = from.transient();
   ASSIGN_OR_RETURN(to.layout, decode(from.layout()));
   return to;
 }

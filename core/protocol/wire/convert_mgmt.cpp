@@ -58,6 +58,7 @@ void encode(const forebay::ServerInfo& server, ServerInfo* message) {
 void encode(const forebay::ClusterInfo& cluster, ClusterInfo* message) {
   message->set_cluster(cluster.cluster);
   message->set_external(cluster.external);
+  for (const Link& link : cluster.links) message->add_links(text_of(link));
   for (const forebay::ServerInfo& server : cluster.servers) encode(server, message->add_servers());
 }
 
@@ -80,6 +81,10 @@ Result<forebay::ClusterInfo> decode(const ClusterInfo& message) {
   forebay::ClusterInfo cluster;
   cluster.cluster = message.cluster();
   cluster.external = message.external();
+  for (const std::string& text : message.links()) {
+    ASSIGN_OR_RETURN(Link link, parse_link(text));
+    cluster.links.push_back(std::move(link));
+  }
   for (const ServerInfo& server : message.servers()) {
     ASSIGN_OR_RETURN(forebay::ServerInfo info, decode(server));
     cluster.servers.push_back(std::move(info));

@@ -43,6 +43,7 @@ void encode(const forebay::CachingFileRequest& from, CachingFileRequest& to) {
   encode(from.layout, *to.mutable_layout());
   to.set_created(from.created);
   to.set_newer(from.newer);
+  to.set_transient(from.transient);
 }
 
 Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
@@ -55,6 +56,7 @@ Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
   ASSIGN_OR_RETURN(to.layout, decode(from.layout()));
   to.created = from.created();
   to.newer = from.newer();
+  to.transient = from.transient();
   return to;
 }
 

@@ -53,7 +53,9 @@ TEST_F(ExtentLogTest, RecordsKeepTheirValues) {
   EXPECT_EQ(Record::of_version(RecordType::kReset, version).version(), version);
 
   const Identity identity{3, 1ull << 63, {-5, 123'456'789}};
-  EXPECT_EQ(Record::of_identity(identity).identity(), identity);
+  EXPECT_EQ(Record::of_identity(identity, true).identity(), identity);
+  EXPECT_TRUE(Record::of_identity(identity, true).transient());
+  EXPECT_FALSE(Record::of_identity(identity, false).transient());
 }
 
 TEST_F(ExtentLogTest, ANewLogIsEmpty) {

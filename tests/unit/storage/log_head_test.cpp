@@ -49,7 +49,7 @@ TEST_F(LogHeadTest, RecordsKeepTheirValues) {
   const Validator version{{-86400, 999'999'999}, {1'700'000'000, 1}, 1ull << 40, UINT64_MAX};
   const Identity identity{3, 1ull << 63, {-5, 123'456'789}};
   const std::vector<Record> records = {
-      Record::of_version(RecordType::kReset, version), Record::of_identity(identity),
+      Record::of_version(RecordType::kReset, version), Record::of_identity(identity, false),
       Record::of_range(RecordType::kDirty, {0, 0}),    Record::of_range(RecordType::kClean, {256, UINT64_MAX}),
       Record::of_lease({1'700'000'000, 5}, 0),         Record::of_number(RecordType::kLeaseEnd, 0)};
   LogHead head;
@@ -79,7 +79,7 @@ TEST_F(LogHeadTest, WhatIsReadIsAppendedTo) {
 TEST_F(LogHeadTest, ANewFileTakesNoBlock) {
   const Validator version{{1'795'000'000, 999'999'999}, {1'795'000'000, 999'999'999}, 0, UINT32_MAX};
   const Record records[] = {Record::of_version(RecordType::kReset, version),
-                            Record::of_identity({0xfffff, UINT32_MAX, version.mtime}),
+                            Record::of_identity({0xfffff, UINT32_MAX, version.mtime}, true),
                             Record::of_lease(version.mtime, 0)};
   LogHead head;
   ASSERT_TRUE(head.append(fd_.get(), records));
