@@ -62,6 +62,7 @@ struct FileHandle {
   int flags = 0;
   Caller opener;
   Access access = Access::kCached;
+  const std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();
   // Failures of the write-back that this handle's owner was told about (or that are older than it).
   // Counted for close and for fsync apart: a child that closes its copy must not take the news from its parent.
   std::atomic<uint64_t> seen_by_close{0}, seen_by_fsync{0};

@@ -20,6 +20,8 @@ bool is_empty(const AnswerNews& news) { return !news.names && news.inodes.empty(
 AnswerLeases::Requester::Requester(uint64_t session) : before_(std::exchange(session_of_thread, session)) {}
 AnswerLeases::Requester::~Requester() { session_of_thread = before_; }
 
+uint64_t AnswerLeases::requester() { return session_of_thread; }
+
 std::chrono::milliseconds AnswerLeases::grant(Answer answer, std::chrono::milliseconds wanted) {
   constexpr std::chrono::milliseconds kNone{0};
   const uint64_t requester = session_of_thread;

@@ -48,6 +48,8 @@ class AnswerLeases {
    private:
     const uint64_t before_;
   };
+  // 0: no client.
+  static uint64_t requester();
 
   // `active`: there are clients that are apart. Otherwise nobody is given any lease, and changes cost nothing.
   explicit AnswerLeases(bool active) : active_(active) {}

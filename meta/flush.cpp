@@ -143,7 +143,10 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
   }
   // Before the dirty flag goes, the attributes are the flushed file's.
   if (const Result<consistency::Probe> probe = look(inode); probe) take_over(inode, *probe, changes);
-  if (clean) set_clean(inode, epoch, done->leased);
+  if (!clean) return {};
+  if (const Result<ChunkState> state = storage_.stat_file(inode->id); state) {
+    set_clean(inode, epoch, *state, done->leased);
+  }
   return {};
 }
 
@@ -153,14 +156,13 @@ Result<bool> MetaServer::settle_clean(const InodePtr& inode) {
     const std::lock_guard lock(inode->mutex);
     epoch = inode->dirty_epoch;
   }
-  ASSIGN_OR_RETURN(const Settled settled, storage_.settle(inode->id));
-  if (settled == Settled::kNewer) return false;
-  set_clean(inode, epoch, settled == Settled::kUnchanged);
+  ASSIGN_OR_RETURN(const SettleReply reply, storage_.settle(inode->id));
+  if (reply.settled == Settled::kNewer) return false;
+  set_clean(inode, epoch, reply.state, reply.settled == Settled::kUnchanged);
   return true;
 }
 
-void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch, bool leased) {
-  const Result<ChunkState> state = storage_.stat_file(inode->id);
+void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch, const ChunkState& state, bool leased) {
   {
     const std::lock_guard lock(inode->mutex);
     if (inode->dirty_epoch != epoch) return;  // written meanwhile: mark_dirty() came between
@@ -170,7 +172,7 @@ void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch, bool leased) {
       const std::lock_guard dirty_lock(dirty_mutex_);
       dirty_.erase(inode->id);
     }
-    const bool complete = state && state->exists && state->complete;  // written here, or fetched
+    const bool complete = state.exists && state.complete;  // written here, or fetched
     if (complete && !inode->cached) ++cached_files_;
     inode->cached = inode->cached || complete;
   }
@@ -245,7 +247,7 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
       note_change(*inode);
     }
     ASSIGN_OR_RETURN(const ChunkState state, storage_.stat_file(inode->id));
-    set_clean(inode, epoch, state.leased);
+    set_clean(inode, epoch, state, state.leased);
     RETURN_IF_ERROR(refresh_for_client(inode));
   }
   return {};
@@ -295,7 +297,7 @@ Status MetaServer::mark_dirty(InodeId id, bool leased) {
     unlinked = inode->unlinked;
   }
   keep_dirty(inode);
-  used(inode);              // from now on the evictor counts on it
+  used(inode);                               // from now on the evictor counts on it
   if (unlinked) return store_orphan(inode);  // nobody will look for it outside
   RETURN_IF_ERROR(store_inode(inode));
   if (!leased) schedule_flush(*inode);

@@ -280,6 +280,7 @@ class MetaServer final : public MetaService {
 
   // --- meta/ops/open.cpp
   Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created);
+  void add_writer(const InodePtr& inode);
 
   // --- meta/ops/layout.cpp
   // Where the file's chunks are, or will be.
@@ -310,7 +311,7 @@ class MetaServer final : public MetaService {
   Status commit_flush(const InodePtr& inode, uint64_t epoch);
   Status settle_conflict(const InodePtr& inode, bool gone_outside);
   // Unless it was written since `epoch`. While it is leased it stays marked, for what comes unseen, and is not due.
-  void set_clean(const InodePtr& inode, uint64_t epoch, bool leased);
+  void set_clean(const InodePtr& inode, uint64_t epoch, const ChunkState& state, bool leased);
   // True if there is nothing to flush.
   Result<bool> settle_clean(const InodePtr& inode);
   // Of a file that became dirty; one that is transient stays so.

@@ -176,9 +176,10 @@ class ChunkFile {
   }
 
   // --- guarded by `mutex`
-  FileTime changed_at;       // the file's ctime: when an application changed it last
-  bool dirty_known = false;  // the metadata server knows that the file is dirty
-  int writers_pending = 0;   // between mark_dirty() and their write
+  FileTime changed_at;           // the file's ctime: when an application changed it last
+  bool dirty_known = false;      // the metadata server knows that the file is dirty
+  bool lease_announced = false;  // or that it may be, under a lease; other writes are announced all the same
+  int writers_pending = 0;       // between mark_dirty() and their write
   bool complete_reported = false;
   // Of the file: behind what was given to those who append. Of a part that is as outside as well (reset()): who was
   // given a place may not have written yet.

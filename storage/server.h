@@ -79,7 +79,7 @@ class StorageServer final : public StorageService {
   Status revert(InodeId id, const Validator& version) override;
   Result<UniqueFd> lease(const LeaseRequest& request) override;
   void end_lease(InodeId id) override;
-  Result<Settled> settle(InodeId id) override;
+  Result<SettleReply> settle(InodeId id) override;
   void look_at_leases() override;
   SpaceReport space() override;
   SpaceReport space_of(TargetId target) override;

@@ -11,11 +11,11 @@ namespace {
 
 // What the application gets. The kernel's pages stay valid across opens while the copy does; not beside a handle that
 // goes past them, though it seems to need none: readahead(2) and posix_fadvise(2) bring some in nevertheless.
-Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const Layout& layout, fuse_file_info* info) {
+Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& opened, fuse_file_info* info) {
   Session& session = session_of(request);
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
-  if (session.in_cluster()) session.layouts->add(id, layout);
+  if (session.in_cluster()) session.layouts->add(id, opened.layout);
   const Result<Access> access = session.backing.open(request, id, info);
   if (!access) {
     if (session.in_cluster()) session.layouts->remove(id);
@@ -23,8 +23,7 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const La
   }
   handle->access = *access;
   handle->opener = caller;
-  handle->seen_by_close = session.meta.flush_failures(id);
-  handle->seen_by_fsync = handle->seen_by_close.load();
+  handle->seen_by_close = handle->seen_by_fsync = opened.flush_failures;
   if (handle->access == Access::kCached) {
     info->keep_cache = session.meta.use_pages(id) ? 1 : 0;
   } else {
@@ -49,7 +48,7 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& entry, fuse_file_info* info) {
   if (!entry) return reply_error(request, entry.error());
   Session& session = session_of(request);
-  if (Status made = set_handle(request, caller, entry->id, entry->layout, info); !made) {
+  if (Status made = set_handle(request, caller, entry->id, {entry->layout}, info); !made) {
     session.meta.release(entry->id, info->flags);
     session.meta.forget(entry->id, 1);
     return reply_error(request, made.error());
@@ -73,7 +72,7 @@ void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
     (void)session.meta.strip_privileges(caller, inode, info->kill_suidgid != 0);
   }
 #endif
-  if (Status made = set_handle(request, caller, inode, opened->layout, info); !made) {
+  if (Status made = set_handle(request, caller, inode, *opened, info); !made) {
     session.meta.release(inode, info->flags);
     return reply_error(request, made.error());
   }

@@ -39,6 +39,7 @@ struct EntryReply {
 
 struct OpenReply {
   Layout layout;
+  uint64_t flush_failures = 0;  // until now
 };
 
 struct CreateReply : EntryReply {

@@ -243,7 +243,7 @@ void RemoteStorage::end_lease(InodeId id) {
   log_untold(tell<wire::Storage>(stub_, &wire::Storage::EndLease, file(id)), "end_lease");
 }
 
-Result<Settled> RemoteStorage::settle(InodeId id) {
+Result<SettleReply> RemoteStorage::settle(InodeId id) {
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Storage>(stub_, &wire::Storage::Settle, file(id)));
   return wire::decode(reply);
 }

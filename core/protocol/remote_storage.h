@@ -55,7 +55,7 @@ class RemoteStorage final : public StorageService {
   // ENOTSUP where descriptors can't come with a reply.
   Result<UniqueFd> lease(const LeaseRequest& request) override;
   void end_lease(InodeId id) override;
-  Result<Settled> settle(InodeId id) override;
+  Result<SettleReply> settle(InodeId id) override;
   void look_at_leases() override;
   SpaceReport space() override;
   SpaceReport space_of(TargetId target) override;

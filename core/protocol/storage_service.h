@@ -44,9 +44,10 @@ struct CachingFileRequest {
   uint64_t blocks = 0;  // st_blocks of the external file, and its st_blksize
   uint32_t block_size = 0;
   Layout layout;
-  bool created = false;    // the file was just created outside by us: it is empty, and its number was never used before
-  bool transient = false;  // there is nothing to flush it to
-  bool newer = false;      // another part of it may be newer than the outside: what is here stays with that
+  bool created = false;  // the file was just created outside by us: it is empty, and its number was never used before
+  bool lease_announced = false;  // the metadata server knows already that it may be written under a lease
+  bool transient = false;        // there is nothing to flush it to
+  bool newer = false;            // another part of it may be newer than the outside: what is here stays with that
 };
 
 struct WriteReply {
@@ -105,6 +106,11 @@ constexpr uint64_t kAtEnd = UINT64_MAX;
 using TakeInPlace = std::function<void(int fd, uint64_t offset, size_t bytes)>;
 
 enum class Settled { kNewer, kUnchanged, kClean };
+
+struct SettleReply {
+  Settled settled = Settled::kNewer;
+  ChunkState state;
+};
 
 // Space of a target, or of several together, in bytes.
 struct SpaceReport {
@@ -226,7 +232,7 @@ class StorageService {
   virtual void end_lease(InodeId id) = 0;
   // Whether there is anything to flush; and if not, whether the next write will be announced by mark_dirty(), because
   // nobody can write to the file unseen any more, or by data_changed().
-  virtual Result<Settled> settle(InodeId id) = 0;
+  virtual Result<SettleReply> settle(InodeId id) = 0;
   // Looks at all files with write leases: what was changed is reported by data_changed().
   virtual void look_at_leases() = 0;
 

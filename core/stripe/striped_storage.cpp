@@ -169,11 +169,13 @@ void StripedStorage::end_lease(InodeId id) {
   if (const Result<Parts> parts = parts_of(id); parts && parts->alone()) parts->first().end_lease(id);
 }
 
-Result<Settled> StripedStorage::settle(InodeId id) {
+Result<SettleReply> StripedStorage::settle(InodeId id) {
   ASSIGN_OR_RETURN(const Parts parts, parts_of(id));
+  if (parts.alone()) return parts.first().settle(id);
   ASSIGN_OR_RETURN(const auto settled, ask_all(parts, [id](StorageService& part) { return part.settle(id); }));
-  Settled whole = Settled::kClean;
-  for (const Settled part : settled) whole = std::min(whole, part);
+  SettleReply whole{.settled = Settled::kClean, .state = {}};
+  for (const SettleReply& part : settled) whole.settled = std::min(whole.settled, part.settled);
+  ASSIGN_OR_RETURN(whole.state, stat_file(id));
   return whole;
 }
 

@@ -67,7 +67,7 @@ class StripedStorage final : public StorageService {
   // ENOTSUP for a file on several targets.
   Result<UniqueFd> lease(const LeaseRequest& request) override;
   void end_lease(InodeId id) override;
-  Result<Settled> settle(InodeId id) override;
+  Result<SettleReply> settle(InodeId id) override;
   void look_at_leases() override;
   SpaceReport space() override;
   SpaceReport space_of(TargetId target) override;

@@ -96,6 +96,7 @@ Status SocketConnection::send(Header header, std::string_view body, const Bulk& 
       return fail(ECONNRESET, "{}: {}", peer_, std::strerror(errno));
     }
   }
+  asked_ = header.kind == Kind::kRequest;
   return bulk.file >= 0 ? send_file(bulk, deadline) : Status{};
 }
 
@@ -118,25 +119,50 @@ Status SocketConnection::send_file(const Bulk& bulk, Deadline deadline) {
   return {};
 }
 
+// Most messages come whole with one call: header and body, and the beginning of the bulk.
 Result<Message> SocketConnection::receive(Deadline deadline) {
+  if (std::exchange(asked_, false)) RETURN_IF_ERROR(wait(POLLIN, deadline));
+  constexpr size_t kUsualBytes = 1024;
+  std::array<char, kUsualBytes> first;
+  early_.clear();
   Message message;
-  HeaderBytes head;
-  RETURN_IF_ERROR(receive_all(head, &message.descriptor, deadline));
-  Result<Header> header = decode(head);
+  size_t got = 0;
+  while (got < kHeaderBytes) {
+    ASSIGN_OR_RETURN(const size_t more, receive_some(std::span(first).subspan(got), &message.descriptor, deadline));
+    got += more;
+  }
+  Result<Header> header = decode(std::span<const char, kHeaderBytes>(first.data(), kHeaderBytes));
   if (!header) return fail(header.error().code, "{}: {}", peer_, header.error().context);
   message.header = *header;
   if (message.header.descriptors > 0 && !message.descriptor) return fail(EPROTO, "{}: a descriptor is missing", peer_);
-  message.body.resize(message.header.body_bytes);
-  RETURN_IF_ERROR(receive_all(message.body, nullptr, deadline));
+  const size_t body_bytes = message.header.body_bytes;
+  const size_t here = std::min(got - kHeaderBytes, body_bytes);
+  message.body.assign(first.data() + kHeaderBytes, here);
+  const size_t rest = got - kHeaderBytes - here;
+  if (rest > message.header.bulk_bytes) return fail(EPROTO, "{}: {} bytes behind a message", peer_, rest);
+  early_.assign(first.data() + kHeaderBytes + here, rest);
+  message.body.resize(body_bytes);
+  RETURN_IF_ERROR(receive_all(std::span(message.body).subspan(here), deadline));
   return message;
 }
 
 Status SocketConnection::receive_bulk(std::span<char> buffer, Deadline deadline) {
-  return receive_all(buffer, nullptr, deadline);
+  const size_t here = std::min(early_.size(), buffer.size());
+  std::memcpy(buffer.data(), early_.data(), here);
+  early_.erase(0, here);
+  return receive_all(buffer.subspan(here), deadline);
 }
 
-Status SocketConnection::receive_all(std::span<char> buffer, UniqueFd* descriptor, Deadline deadline) {
+Status SocketConnection::receive_all(std::span<char> buffer, Deadline deadline) {
   while (!buffer.empty()) {
+    ASSIGN_OR_RETURN(const size_t got, receive_some(buffer, nullptr, deadline));
+    buffer = buffer.subspan(got);
+  }
+  return {};
+}
+
+Result<size_t> SocketConnection::receive_some(std::span<char> buffer, UniqueFd* descriptor, Deadline deadline) {
+  while (true) {
     iovec piece = {buffer.data(), buffer.size()};
     msghdr message = {};
     message.msg_iov = &piece;
@@ -150,16 +176,15 @@ Status SocketConnection::receive_all(std::span<char> buffer, UniqueFd* descripto
     const ssize_t got = ::recvmsg(socket_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got > 0) {
       if (message.msg_controllen > 0 && descriptor != nullptr) *descriptor = detach(message);
-      buffer = buffer.subspan(static_cast<size_t>(got));
-    } else if (got == 0) {
-      return fail(ECONNRESET, "{}: the connection was closed", peer_);
-    } else if (would_block()) {
+      return static_cast<size_t>(got);
+    }
+    if (got == 0) return fail(ECONNRESET, "{}: the connection was closed", peer_);
+    if (would_block()) {
       RETURN_IF_ERROR(wait(POLLIN, deadline));
     } else if (errno != EINTR) {
       return fail(ECONNRESET, "{}: {}", peer_, std::strerror(errno));
     }
   }
-  return {};
 }
 
 void SocketConnection::shut_down() { ::shutdown(socket_.get(), SHUT_RDWR); }

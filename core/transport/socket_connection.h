@@ -20,12 +20,16 @@ class SocketConnection final : public Connection {
 
  private:
   Status wait(short events, Deadline deadline);
-  Status receive_all(std::span<char> buffer, UniqueFd* descriptor, Deadline deadline);
+  // At least one byte, at most all of the buffer.
+  Result<size_t> receive_some(std::span<char> buffer, UniqueFd* descriptor, Deadline deadline);
+  Status receive_all(std::span<char> buffer, Deadline deadline);
   Status send_file(const Bulk& bulk, Deadline deadline);
 
   const UniqueFd socket_;
   const std::string peer_;
   bool is_unix_ = false;
+  bool asked_ = false;  // the answer will take a moment
+  std::string early_;   // bulk that came with the message before it
 };
 
 }  // namespace forebay::transport

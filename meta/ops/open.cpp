@@ -38,7 +38,7 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
     return Failure(std::move(ready).error());
   }
   ASSIGN_OR_RETURN(const auto layout, layout_of(caller, inode));
-  return OpenReply{*layout};
+  return OpenReply{*layout, flush_failures(id)};
 }
 
 // What every open does: the copy is checked against the outside, and both stay within reach until release().
@@ -83,15 +83,18 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
     RETURN_IF_ERROR(store_inode(inode));
   }
 
+  // Most are written, and then the target need not ask.
+  if (placement_.is_cluster() && created && !unlinked && writes(flags)) {
+    RETURN_IF_ERROR(mark_dirty(inode->id, true));
+    request.lease_announced = true;
+  }
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
   ASSIGN_OR_RETURN(const ChunkState state, storage_.caching_file(request));
 
-  bool first = false, first_writer = false;
+  bool first = false;
   {
     const std::lock_guard lock(inode->mutex);
     first = inode->opens++ == 0;
-    first_writer = writes(flags) && inode->writers == 0;
-    if (writes(flags)) ++inode->writers;
     if (!state.dirty) inode->outdated = false;  // it was dropped, if it was
     if (!(inode->mtime0 == state.mtime0)) {
       inode->mtime0 = state.mtime0;
@@ -100,14 +103,27 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
       ++inode->generation;
     }
   }
-  if (first_writer) {
-    // Who opens it as well: others may write beside him, and nobody hears of that then.
-    const AnswerLeases::Requester nobody(0);
-    answers_.changed(attributes_answer(inode));
-  }
+  if (writes(flags)) add_writer(inode);
   if (first) add_open_file(inode);
   used(inode);
   return {};
+}
+
+// Nobody hears of what is written, but the only writer's own kernel knows. So its attributes are kept by nobody else,
+// and from the second writer on by no one.
+void MetaServer::add_writer(const InodePtr& inode) {
+  const uint64_t session = AnswerLeases::requester();
+  bool alone = false, more = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    alone = inode->writers++ == 0;
+    more = !alone && (session == 0 || inode->writing_session != session);
+    inode->writing_session = alone ? session : more ? 0 : session;
+  }
+  if (alone) answers_.changed(attributes_answer(inode));
+  if (!more) return;
+  const AnswerLeases::Requester nobody(0);
+  answers_.changed(attributes_answer(inode));
 }
 
 Status MetaServer::reopen(InodeId id) {

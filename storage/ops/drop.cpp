@@ -43,6 +43,7 @@ Status StorageServer::revert(InodeId id, const Validator& version) {
     const std::unique_lock lock(file->mutex);
     if (file->flushing()) file->abort_flush();
     RETURN_IF_ERROR(file->reset(version));
+    file->lease_announced = false;
     file->dirty_known = file->writers_pending > 0 || file->may_be_written();
   }
   refill(file);

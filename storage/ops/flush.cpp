@@ -245,7 +245,7 @@ Result<FlushCommitReply> StorageServer::flush_commit(const FlushCommitRequest& r
     reply.ctime = file->changed_at;
     reply.clean = !file->dirty() && file->writers_pending == 0;
     reply.leased = file->may_be_written();
-    if (file->clean()) file->dirty_known = false;
+    if (file->clean()) file->dirty_known = file->lease_announced = false;
     report = file->take_report();
   }
   end_flush(*file);

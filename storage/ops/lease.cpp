@@ -74,7 +74,7 @@ Status StorageServer::prepare_writes(ChunkFile& file, const LeaseRequest& reques
     const std::unique_lock lock(file.mutex);
     if (!file.complete() && !request.beside) return fail(EAGAIN, "inode {}: is not all here", file.id());
     ++file.writers_pending;
-    announce = !file.dirty_known;
+    announce = !file.dirty_known && !file.lease_announced;
   }
   const Status marked = announce ? meta_->mark_dirty(file.id(), true) : Status{};
   if (marked) return {};
@@ -140,23 +140,24 @@ void StorageServer::see(ChunkFile& file) {
   if (report) meta_->data_changed(file.id());
 }
 
-Result<Settled> StorageServer::settle(InodeId id) {
+Result<SettleReply> StorageServer::settle(InodeId id) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   bool report = false;
-  Settled settled = Settled::kNewer;
+  SettleReply reply;
   {
     const std::unique_lock lock(file->mutex);
     RETURN_IF_ERROR(file->settle());
     report = file->take_report();
     if (file->clean()) {
-      file->dirty_known = false;
-      settled = Settled::kClean;
+      file->dirty_known = file->lease_announced = false;
+      reply.settled = Settled::kClean;
     } else if (file->may_be_written() && !file->dirty()) {
-      settled = Settled::kUnchanged;
+      reply.settled = Settled::kUnchanged;
     }
+    reply.state = file->state();
   }
   if (report) meta_->data_changed(id);
-  return settled;
+  return reply;
 }
 
 void StorageServer::look_at_leases() { lease_watch_.look_at_all(); }

@@ -38,6 +38,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
     const std::unique_lock lock(file->mutex);
     RETURN_IF_ERROR(file->set_stripe(stripe));
     file->set_transient(request.transient);
+    file->lease_announced = request.lease_announced;
     file->identity = request.source.identity;
     const bool same = file->version() == request.version || fault_armed(Fault::kSkipValidation);
     const bool ours = file->explains(request.version);  // the change is our own, cut short by a crash

@@ -79,8 +79,8 @@ void encode(const forebay::FlushCommitReply& from, FlushCommitReply& to);
 forebay::FlushCommitReply decode(const FlushCommitReply& from);
 void encode(const forebay::LeaseRequest& from, LeaseRequest& to);
 forebay::LeaseRequest decode(const LeaseRequest& from);
-void encode(forebay::Settled from, SettleReply& to);
-Result<forebay::Settled> decode(const SettleReply& from);
+void encode(const forebay::SettleReply& from, SettleReply& to);
+Result<forebay::SettleReply> decode(const SettleReply& from);
 void encode(const forebay::SpaceReport& from, SpaceReport& to);
 forebay::SpaceReport decode(const SpaceReport& from);
 

@@ -21,11 +21,14 @@ forebay::EntryReply decode(const EntryReply& from) {
   return {from.id(), decode(from.attributes()), decode_limit(from.valid_for_ms())};
 }
 
-void encode(const forebay::OpenReply& from, OpenReply& to) { encode(from.layout, *to.mutable_layout()); }
+void encode(const forebay::OpenReply& from, OpenReply& to) {
+  encode(from.layout, *to.mutable_layout());
+  to.set_flush_failures(from.flush_failures);
+}
 
 Result<forebay::OpenReply> decode(const OpenReply& from) {
   ASSIGN_OR_RETURN(forebay::Layout layout, decode(from.layout()));
-  return forebay::OpenReply{std::move(layout)};
+  return forebay::OpenReply{std::move(layout), from.flush_failures()};
 }
 
 void encode(const forebay::CreateReply& from, CreateReply& to) {

@@ -44,6 +44,7 @@ void encode(const forebay::CachingFileRequest& from, CachingFileRequest& to) {
   to.set_created(from.created);
   to.set_newer(from.newer);
   to.set_transient(from.transient);
+  to.set_lease_announced(from.lease_announced);
 }
 
 Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
@@ -57,6 +58,7 @@ Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
   to.created = from.created();
   to.newer = from.newer();
   to.transient = from.transient();
+  to.lease_announced = from.lease_announced();
   return to;
 }
 
@@ -141,8 +143,9 @@ forebay::LeaseRequest decode(const LeaseRequest& from) {
   return {from.id(), from.writes(), from.at_any_room(), from.beside(), from.direct()};
 }
 
-void encode(forebay::Settled from, SettleReply& to) {
-  switch (from) {
+void encode(const forebay::SettleReply& from, SettleReply& to) {
+  encode(from.state, *to.mutable_state());
+  switch (from.settled) {
     case forebay::Settled::kNewer:
       return to.set_settled(SETTLED_NEWER);
     case forebay::Settled::kUnchanged:
@@ -153,14 +156,15 @@ void encode(forebay::Settled from, SettleReply& to) {
 }
 
 // A file taken for clean by mistake would be dropped with what is new in it.
-Result<forebay::Settled> decode(const SettleReply& from) {
+Result<forebay::SettleReply> decode(const SettleReply& from) {
+  const ChunkState& state = from.state();
   switch (from.settled()) {
     case SETTLED_NEWER:
-      return forebay::Settled::kNewer;
+      return forebay::SettleReply{forebay::Settled::kNewer, decode(state)};
     case SETTLED_UNCHANGED:
-      return forebay::Settled::kUnchanged;
+      return forebay::SettleReply{forebay::Settled::kUnchanged, decode(state)};
     case SETTLED_CLEAN:
-      return forebay::Settled::kClean;
+      return forebay::SettleReply{forebay::Settled::kClean, decode(state)};
     default:
       return fail(EPROTO, "a file settled as {}", static_cast<int>(from.settled()));
   }

@@ -122,7 +122,7 @@ TEST(OnNode, PreparesAndLooks) {
                {"directory", directory / "data"},
                {"mountpoint", directory / "a/mount"},
                {"external", "/e"},
-               {"token", directory / "token"}};
+               {"tokens", {directory / "token"}}};
   const FakeDaemon fake(directory / "data", "storaged");
   auto seen = serve_on_node(look, "");
   ASSERT_TRUE(seen) << seen.error().context;
@@ -130,10 +130,10 @@ TEST(OnNode, PreparesAndLooks) {
   EXPECT_EQ(seen->at("mount"), "none");
   EXPECT_EQ(seen->at("secret"), "5ec2e7");
   EXPECT_EQ(seen->at("config"), "[cluster]\n");
-  EXPECT_EQ(seen->at("token"), "abc");
+  EXPECT_EQ(seen->at("tokens").at(0).at("content"), "abc");
   EXPECT_GT(seen->at("clock"), 1'700'000'000);
-  look["token"] = directory / "none";
-  EXPECT_THAT(serve_on_node(look, "")->at("token_error"), HasSubstr("No such file or directory"));
+  look["tokens"] = {directory / "none"};
+  EXPECT_THAT(serve_on_node(look, "")->at("tokens").at(0).at("error"), HasSubstr("No such file or directory"));
 }
 
 TEST(OnNode, EndsDaemonsAlsoWithoutAPidFile) {

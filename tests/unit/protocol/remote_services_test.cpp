@@ -425,9 +425,9 @@ TEST_P(RemoteServicesTest, OthersAreRefusedWhatIsNotTheirs) {
   EXPECT_TRUE(storaged.meta.mark_dirty(id, false));
   EXPECT_TRUE(storaged.meta.locate(id));
   Peer metad(address_, Role::kMeta);
-  const Result<Settled> settled = metad.storage.settle(id);
+  const Result<SettleReply> settled = metad.storage.settle(id);
   ASSERT_TRUE(settled) << settled.error().message();
-  EXPECT_EQ(*settled, Settled::kNewer);
+  EXPECT_EQ(settled->settled, Settled::kNewer);
 }
 
 TEST_P(RemoteServicesTest, ATargetThatIsElsewhereIsNamed) {
@@ -474,7 +474,7 @@ TEST_P(RemoteServicesTest, ALeaseEndsWithItsHolder) {
     EXPECT_TRUE(harness_.storage().stat_file(id)->leased) << "it is not the other's";
   }
   ASSERT_TRUE(client_is_gone());
-  const Result<Settled> settled = harness_.storage().settle(id);
+  const Result<SettleReply> settled = harness_.storage().settle(id);
   ASSERT_TRUE(settled);
   EXPECT_FALSE(harness_.storage().stat_file(id).value_or(ChunkState{}).leased);
 }

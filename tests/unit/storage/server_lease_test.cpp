@@ -245,17 +245,17 @@ TEST_F(ServerLeaseTest, SettlesWhenNobodyCanWriteAnyMore) {
   void* memory = MAP_FAILED;
   {
     Holder holder(*this, true);
-    EXPECT_EQ(server().settle(kFile).value(), Settled::kUnchanged);
+    EXPECT_EQ(server().settle(kFile).value().settled, Settled::kUnchanged);
     memory = ::mmap(nullptr, kSumBlock, PROT_READ | PROT_WRITE, MAP_SHARED, holder.fd(), 0);
     ASSERT_NE(memory, MAP_FAILED);
   }
-  EXPECT_EQ(server().settle(kFile).value(), Settled::kUnchanged) << "the mapping is left";
+  EXPECT_EQ(server().settle(kFile).value().settled, Settled::kUnchanged) << "the mapping is left";
   static_cast<char*>(memory)[0] = '!';
-  EXPECT_EQ(server().settle(kFile).value(), Settled::kNewer);
+  EXPECT_EQ(server().settle(kFile).value().settled, Settled::kNewer);
   flush();
   EXPECT_EQ(outside()[0], '!');
   ::munmap(memory, kSumBlock);
-  EXPECT_EQ(server().settle(kFile).value(), Settled::kClean);
+  EXPECT_EQ(server().settle(kFile).value().settled, Settled::kClean);
   EXPECT_FALSE(state().leased);
   write(0, "x");
   EXPECT_EQ(meta().marked_dirty, 2) << "the next write is announced again";
@@ -281,7 +281,7 @@ TEST_F(ServerLeaseTest, UnflushedWritesAreNotDroppedAfterTheLease) {
     Holder holder(*this, true);
     holder.write(kSumBlock, "theirs");
   }
-  EXPECT_EQ(server().settle(kFile).value(), Settled::kNewer);
+  EXPECT_EQ(server().settle(kFile).value().settled, Settled::kNewer);
   EXPECT_EQ(server().drop(kFile, UINT64_MAX).value(), 0u);
   EXPECT_EQ(read(kSumBlock, 6), "theirs");
 }
