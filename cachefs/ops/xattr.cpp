@@ -11,6 +11,10 @@ namespace {
 
 bool is_virtual(const char* name) { return std::strncmp(name, kXattrPrefix, sizeof(kXattrPrefix) - 1) == 0; }
 
+// What the kernel asks for before it lets others than the owner in. It takes ENOTSUP for a refusal: an outside without
+// ACLs has none.
+bool is_acl(const char* name) { return std::strncmp(name, "system.posix_acl_", 17) == 0; }
+
 void reply_bytes(fuse_req_t request, const Result<std::string>& value, size_t size) {
   if (!value) return reply_error(request, value.error());
   if (size == 0) {
@@ -38,10 +42,10 @@ Status drain(Session& session, uid_t uid, std::string_view value) {
 
 void getxattr(fuse_req_t request, fuse_ino_t inode, const char* name, size_t size) {
   Session& session = session_of(request);
-  reply_bytes(request,
-              is_virtual(name) ? virtual_xattr(session, inode, name)
-                               : session.meta.getxattr(caller_of(request, Groups::kAll), inode, name),
-              size);
+  if (is_virtual(name)) return reply_bytes(request, virtual_xattr(session, inode, name), size);
+  Result<std::string> value = session.meta.getxattr(caller_of(request, Groups::kAll), inode, name);
+  if (!value && value.error().code == ENOTSUP && is_acl(name)) value = fail(ENODATA);
+  reply_bytes(request, value, size);
 }
 
 void listxattr(fuse_req_t request, fuse_ino_t inode, size_t size) {

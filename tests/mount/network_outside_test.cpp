@@ -39,6 +39,21 @@ TEST_F(NetworkOutside, AnUnlinkedDirtyFileIsGoneAndNothingIsLeftOfIt) {
   EXPECT_EQ(names_in(outside_->behind("")), std::set<std::string>{});
 }
 
+// The kernel asks for ACLs before it lets another than the owner in, and takes "not supported" for a refusal.
+TEST_F(NetworkOutside, OtherUsersWorkWhereTheOutsideHasNoAcls) {
+  for (const std::string& path : {cache_.root().path(), cache_.external()}) ASSERT_EQ(::chmod(path.c_str(), 0755), 0);
+  ASSERT_EQ(::mkdir(cache_.inside("shared").c_str(), 0777), 0);
+  ASSERT_EQ(::chmod(cache_.inside("shared").c_str(), 0777), 0);
+  write_file(cache_.inside("secret"), "secret");
+  ASSERT_EQ(::chmod(cache_.inside("secret").c_str(), 0600), 0);
+  const auto as_nobody = [&](const std::string& command) {
+    return run_process({"sh", "-c", command}, {.directory = cache_.mountpoint(), .user = kNobody}).exit_status;
+  };
+  EXPECT_EQ(as_nobody("echo mine > shared/mine && cat shared/mine && chmod 600 shared/mine"), 0);
+  EXPECT_NE(as_nobody("cat secret"), 0);
+  EXPECT_EQ(stat_of(cache_.inside("shared/mine")).st_uid, kNobody);
+}
+
 TEST_F(NetworkOutside, AFileThatARenameReplacedIsGone) {
   write_file(cache_.inside("a"), "old");
   write_file(cache_.inside("b"), "new");
