@@ -54,14 +54,16 @@ Status MetaServer::flush_dirty(const InodePtr& inode, bool for_room) {
   if (conflict && follow_rename(inode)) flushed = flush_once(inode, false, &conflict);
   if (conflict) flushed = settle_conflict(inode, false);
   if (!flushed && (flushed.error().code == ENOENT || flushed.error().code == ESTALE)) {
-    // Not at any of its names. Unlinked by us in this moment, or by the outside?
-    bool unlinked = false;
+    // Not at any of its names. Unlinked by us, perhaps in this moment, or by the outside?
+    bool unlinked = false, by_us = false;
     {
       const std::unique_lock names_lock(names_mutex_);
       const std::lock_guard lock(inode->mutex);
       unlinked = inode->unlinked;
+      by_us = inode->removed_here && inode->names.empty();
     }
-    flushed = unlinked ? Status{} : settle_conflict(inode, true);
+    if (!unlinked && by_us) give_up(inode);
+    flushed = unlinked || by_us ? Status{} : settle_conflict(inode, true);
   }
   if (flushed || flushed.error().code == EALREADY) return flushed;
   const std::lock_guard lock(inode->mutex);
@@ -180,6 +182,18 @@ void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch, const ChunkSta
   used(inode);
 }
 
+void MetaServer::give_up(const InodePtr& inode) {
+  bool open = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    inode->unlinked = true;
+    inode->names.clear();
+    open = inode->opens > 0;
+  }
+  scheduler_.remove(inode->id);
+  open ? keep_orphan_row(inode) : discard_copy(inode);
+}
+
 // The outside changed the file since it was cached, or removed it. Neither version is lost, unless the configuration
 // says which one wins.
 Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
@@ -216,15 +230,7 @@ Status MetaServer::settle_conflict(const InodePtr& inode, bool gone_outside) {
   }
 
   if (gone_outside) {
-    bool open = false;
-    {
-      const std::lock_guard lock(inode->mutex);
-      inode->unlinked = true;
-      inode->names.clear();
-      open = inode->opens > 0;
-    }
-    scheduler_.remove(inode->id);
-    open ? keep_orphan_row(inode) : discard_copy(inode);
+    give_up(inode);
   } else {
     ASSIGN_OR_RETURN(const consistency::Probe probe, look(inode));
     const Attributes ours = attributes_of(inode);

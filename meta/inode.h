@@ -52,6 +52,9 @@ struct Inode : std::enable_shared_from_this<Inode> {
   uint64_t writing_session = 0;  // of the client that alone has it open for writing; 0: there are others, or none
   int truncations = 0;  // under way: of several parts some are cut off already, and no flush begins
   bool unlinked = false;
+  // We have taken its last name that we knew. A network file system may remember links that are gone: then it shows
+  // with the next flush whether there are others.
+  bool removed_here = false;
   bool maybe_capable = true;  // may have a security.capability attribute
 
   // The copy.

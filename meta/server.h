@@ -310,6 +310,8 @@ class MetaServer final : public MetaService {
   Status flush_stages(const InodePtr& inode, bool overwrite, bool* conflict);
   Status commit_flush(const InodePtr& inode, uint64_t epoch);
   Status settle_conflict(const InodePtr& inode, bool gone_outside);
+  // Nothing outside is left of it.
+  void give_up(const InodePtr& inode);
   // Unless it was written since `epoch`. While it is leased it stays marked, for what comes unseen, and is not due.
   void set_clean(const InodePtr& inode, uint64_t epoch, const ChunkState& state, bool leased);
   // True if there is nothing to flush.

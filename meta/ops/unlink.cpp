@@ -65,6 +65,7 @@ void MetaServer::take_name(Victim& victim, const InodePtr& parent, std::string_v
     victim.inode->names.clear();
   }
   if (victim.inode->names.empty()) {
+    victim.inode->removed_here = true;
     victim.inode->fd = victim.fd;  // no other way leads there
   } else if (!left) {
     victim.inode->fd.reset();

@@ -35,7 +35,15 @@ Settings common_settings() {
   return {std::istream_iterator<std::string>(words), {}};
 }
 
-MountedCache::MountedCache() = default;
+MountedCache::MountedCache() {
+  const char* base = std::getenv("FOREBAY_TEST_EXTERNAL");
+  if (base == nullptr) {
+    external_ = root_.make("external");
+    return;
+  }
+  outside_.emplace(base);
+  external_ = outside_->make("external");
+}
 
 MountedCache::~MountedCache() {
   if (process_ < 0) return;

@@ -81,7 +81,8 @@ class MountedCache {
  private:
   TempDir root_;
   Reaper reaper_{root_.path()};
-  std::string external_ = root_.make("external");
+  std::optional<TempDir> outside_;  // below FOREBAY_TEST_EXTERNAL, if that is set
+  std::string external_;
   std::string mountpoint_ = root_.make("mount");
   std::string cache_ = root_.make("cache");
   std::string binary_;

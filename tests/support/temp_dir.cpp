@@ -30,9 +30,18 @@ std::vector<std::string> mountpoints() {
 
 }  // namespace
 
-TempDir::TempDir() {
+namespace {
+
+std::string usual_base() {
   const char* base = std::getenv("TMPDIR");
-  path_ = std::string(base == nullptr ? "/tmp" : base) + "/forebay-test-XXXXXX";
+  return base == nullptr ? "/tmp" : base;
+}
+
+}  // namespace
+
+TempDir::TempDir() : TempDir(usual_base()) {}
+
+TempDir::TempDir(const std::string& base) : path_(base + "/forebay-test-XXXXXX") {
   if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp " + path_);
   path_ = std::filesystem::canonical(path_).string();
   ::chmod(path_.c_str(), 0755);

@@ -9,6 +9,7 @@ namespace forebay::test {
 class TempDir {
  public:
   TempDir();
+  explicit TempDir(const std::string& base);  // below another directory
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
