@@ -12,6 +12,7 @@ SLOW = {"latency_us": 1000, "bandwidth": 200_000_000}
 BLOCK = 100 * MIB  # of each client, as in the left halves of figures 8 and 9
 ITEMS = 100  # of each client: the outside has so many files in each directory
 WITHOUT_OUTSIDE = "cache without outside"
+TRANSIENT = "scratch"
 DATA = {"read": ("outside", "cache miss", "cache hit", WITHOUT_OUTSIDE), "write": ("outside", "cache", WITHOUT_OUTSIDE)}
 NAMES = ("stat", "create", "delete")
 KINDS = {"files": [], "directories": ["--directories"]}
@@ -58,6 +59,12 @@ def data_figures(outside, mounts, clients, name):
         keep("write", "cache", written_and_kept(crew))
         crew.phase("remove")
     shutil.rmtree(outside.backing / name)
+    transient = in_all([mount / TRANSIENT for mount in mounts[:clients]], name)
+    fresh(mounts[0] / TRANSIENT, name)
+    with load.data(transient, BLOCK, seed=3) as crew:
+        keep("write", WITHOUT_OUTSIDE, written_and_kept(crew))
+        keep("read", WITHOUT_OUTSIDE, crew.phase("read").megabytes_per_second)
+        crew.phase("remove")
     return figures
 
 
@@ -75,7 +82,8 @@ def name_figures(line, directories):
 
 def measure(root, options):
     rounds = []
-    with sides.SlowOutside(root, **SLOW) as outside, Cluster(root, max(CLIENTS), outside.path, QUIET) as cluster:
+    with sides.SlowOutside(root, **SLOW) as outside, Cluster(
+            root, max(CLIENTS), outside.path, QUIET, f"links.transient={TRANSIENT}") as cluster:
         mounts = [cluster.mount(node) for node in range(1, max(CLIENTS) + 1)]
         for number in range(options.rounds):
             figures = {}
@@ -85,5 +93,6 @@ def measure(root, options):
                 fresh(outside.backing, name)
                 figures |= name_figures("outside", in_all([outside.path] * clients, name))
                 figures |= name_figures("cache", in_all(mounts[:clients], name))
+                figures |= name_figures(WITHOUT_OUTSIDE, in_all([mount / TRANSIENT for mount in mounts[:clients]], name))
             rounds.append(figures)
     return rounds
