@@ -93,7 +93,10 @@ Status ExternalTree::note_link(const Link& link) {
   struct stat found;
   if (::fstat(fd.get(), &found) != 0) return fail_errno("link {}", link.directory);
   ASSIGN_OR_RETURN(const Probe seen, probe(fd.get(), "", device_));
-  if (link.transient()) transient_mounts_.push_back(seen.mount_id);
+  if (link.transient()) {
+    if (seen.mount_id == 0) return fail(ENOTSUP, "link {}: this kernel does not tell mounts apart", link.directory);
+    transient_mounts_.push_back(seen.mount_id);
+  }
   constexpr uint64_t kNoDevice = uint64_t{1} << 63;
   const uint64_t number = XXH3_64bits(link.directory.data(), link.directory.size()) | kNoDevice;
   link_devices_.push_back({found.st_dev, number});

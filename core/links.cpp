@@ -11,7 +11,8 @@ Result<std::string> parse_directory(std::string_view text) {
   std::string directory = path.native();
   if (directory.ends_with('/')) directory.pop_back();
   const bool leaves = directory == "." || directory == ".." || directory.starts_with("../");
-  if (directory.empty() || path.is_absolute() || leaves) {
+  const bool odd = std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
+  if (directory.empty() || path.is_absolute() || leaves || odd) {
     return fail(EINVAL, "link \"{}\": is no directory below the mountpoint", text);
   }
   return directory;

@@ -50,7 +50,7 @@ struct Inode : std::enable_shared_from_this<Inode> {
   std::shared_ptr<UniqueFd> fd;         // O_PATH; of directories in use, and of open or unlinked files
   int opens = 0, writers = 0;
   uint64_t writing_session = 0;  // of the client that alone has it open for writing; 0: there are others, or none
-  int truncations = 0;  // under way: of several parts some are cut off already, and no flush begins
+  int truncations = 0;           // under way: of several parts some are cut off already, and no flush begins
   bool unlinked = false;
   // We have taken its last name that we knew. A network file system may remember links that are gone: then it shows
   // with the next flush whether there are others.

@@ -84,12 +84,16 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
   }
 
   // Most are written, and then the target need not ask.
-  if (placement_.is_cluster() && created && !unlinked && writes(flags)) {
-    RETURN_IF_ERROR(mark_dirty(inode->id, true));
-    request.lease_announced = true;
-  }
+  request.lease_announced = placement_.is_cluster() && created && !unlinked && writes(flags);
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
   ASSIGN_OR_RETURN(const ChunkState state, storage_.caching_file(request));
+  // After that: a flush in between, which finds it clean, takes the announcement back.
+  if (request.lease_announced) {
+    if (Status marked = mark_dirty(inode->id, true); !marked) {
+      storage_.close_file(inode->id);
+      return marked;
+    }
+  }
 
   bool first = false;
   {

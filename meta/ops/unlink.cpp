@@ -92,7 +92,7 @@ void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std
     if (stored) (void)store_->delete_intents(inode->id);
     return;
   }
-  scheduler_.remove(inode->id);  // nobody will look for it outside
+  scheduler_.remove(inode->id);                                    // nobody will look for it outside
   if (has_data && (open || known)) return keep_orphan_row(inode);  // the data goes with the last release() or forget()
   if (has_data) return discard_copy(inode);
   if (stored) erase_row(inode);

@@ -70,6 +70,19 @@ TEST_F(KeptAnswers, OfAFileThatSeveralHaveOpenForWritingAreNotKept) {
   }
 }
 
+TEST_F(KeptAnswers, OfAFileThatAnotherWritesBesideItsMakerAreNotKept) {
+  TestCluster cluster(2, {"consistency.attr_ttl=8s"});
+  const OpenFile maker(cluster.inside(1, "new"), O_RDWR | O_CREAT);
+  EXPECT_EQ(stat_of(cluster.inside(1, "new")).st_size, 0);
+  const OpenFile other(cluster.inside(2, "new"), O_WRONLY | O_APPEND);
+  for (int size = 1; size < 8; ++size) {
+    ASSERT_EQ(::write(other.fd(), "x", 1), 1);
+    EXPECT_EQ(stat_of(cluster.inside(1, "new")).st_size, size);
+  }
+  ASSERT_EQ(::truncate(cluster.inside(2, "new").c_str(), 3), 0);
+  EXPECT_EQ(stat_of(cluster.inside(1, "new")).st_size, 3);
+}
+
 TEST_F(KeptAnswers, ANodeThatStandsStillDelaysTheOthersForAMomentOnly) {
   TestCluster cluster(2);
   write_file(cluster.inside(1, "file"), "content");

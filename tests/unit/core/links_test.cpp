@@ -19,7 +19,7 @@ TEST(Links, AreReadFromTheConfiguration) {
 
 TEST(Links, WrongOnesAreRefusedWithTheirText) {
   for (const char* text : {"home", "=/gpfs", "/home=/gpfs", "../home=/gpfs", "a/../..=/gpfs", ".=/gpfs", "home=gpfs",
-                           "home=", "a=/x,a=/y", "a=/x,a/b=/y"}) {
+                           "home=", "a\nb=/gpfs", "a=/x,a=/y", "a=/x,a/b=/y"}) {
     Config config;
     const Status set = set_config_key(config, "links.external", text);
     ASSERT_FALSE(set) << text;
