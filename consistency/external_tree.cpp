@@ -37,15 +37,23 @@ Status check_opens_at_once(int fd) {
   return check_type(found.stx_mode);
 }
 
-// The places of links, with the directories above them. What is there already stays as it is.
+// The place of a link, with the directories above it. What is there already stays as it is; a symlink is none.
 Status make_directories(int root_fd, const std::string& path, mode_t mode) {
-  for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
-    const std::string part = path.substr(0, end);
-    const bool made = ::mkdirat(root_fd, part.c_str(), mode) == 0;
+  UniqueFd above;
+  for (size_t begin = 0; begin < path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string name = path.substr(begin, end - begin);
+    const int in = above ? above.get() : root_fd;
+    const bool made = ::mkdirat(in, name.c_str(), mode) == 0;
     if (!made && errno != EEXIST) return fail_errno("{}", path);
-    if (made && ::fchmodat(root_fd, part.c_str(), mode, 0) != 0) return fail_errno("{}", path);  // whatever the umask
-    if (end == path.npos) return {};
+    Result<UniqueFd> directory = open_beneath(in, name.c_str(), O_PATH | O_DIRECTORY);
+    if (!directory) return Failure(std::move(directory).error());
+    if (made && ::chmod(proc_path(directory->get()).c_str(), mode) != 0)
+      return fail_errno("{}", path);  // not the umask's
+    above = *std::move(directory);
+    begin = end + 1;
   }
+  return {};
 }
 
 // The directory behind a transient link. As /tmp, anybody may write there; root may change that.

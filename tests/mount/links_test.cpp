@@ -183,6 +183,12 @@ TEST_F(Links, WrongOnesAreRefusedAndNothingIsMounted) {
       {"links.external=../home=" + home_, "no directory below the mountpoint"},
       {"links.transient=a,a/b", "is below link"},
   };
+  const TempDir elsewhere;
+  ASSERT_EQ(::symlink(elsewhere.path().c_str(), cache_.outside("away").c_str()), 0);
+  const ProcessResult led_away = cache_.try_mount({.settings = {"links.transient=away/scratch"}});
+  EXPECT_NE(led_away.exit_status, 0);
+  EXPECT_EQ(names_in(elsewhere.path()), (std::set<std::string>{})) << "nothing is made outside of the outside";
+  ASSERT_EQ(::unlink(cache_.outside("away").c_str()), 0);
   for (const Wrong& wrong : all) {
     const ProcessResult refused = cache_.try_mount({.settings = {wrong.setting}});
     EXPECT_NE(refused.exit_status, 0) << wrong.setting;
