@@ -166,6 +166,7 @@ void Server::attend(uint64_t key) {
     client = found->second;
     parked = client->parked;
   }
+  (void)client->turns.load(std::memory_order_acquire);
   if (parked != nullptr) {
     parked->give_up();
     return remove(key);
@@ -186,6 +187,7 @@ void Server::attend(uint64_t key) {
 
 void Server::await(uint64_t key, const Client& client, int operation, uint32_t events) {
   const int descriptor = client.connection->poll_descriptor();
+  client.turns.fetch_add(1, std::memory_order_release);
   if (!watch(pools_[client.level], descriptor, key, events, operation)) remove(key);
 }
 

@@ -75,6 +75,8 @@ class Server {
     Party peer;
     bool greeted = false;
     size_t level = kGreeting;
+    // One thread after the other has it: the kernel sees to that, and this tells the language.
+    mutable std::atomic<uint64_t> turns{0};
     std::shared_ptr<ParkedReply> parked;  // nothing comes before that is sent; guarded by the server's mutex_
     std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
   };
