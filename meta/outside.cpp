@@ -175,7 +175,7 @@ Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view na
   const auto valid_for = names_valid_for(parent);
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   std::unique_lock lock(inode->mutex);
-  const bool known = inode->validated_at != consistency::SteadyTime{};
+  const bool known = inode->validated_at != consistency::SteadyTime{} || inode->changes > 0;
   const uint64_t changes = inode->changes;
   lock.unlock();
   // One that was known may have changed since the look.

@@ -39,7 +39,9 @@ Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& dire
   }
   record_directory(inode);
   if (seen && config_.consistency.validate == Validate::kNever) return named_entry(inode, valid_for);
-  if (own_changes_ == changes_before || !seen) {
+  // Of an object that we have not changed no look is out of date. That it was not looked at since says nothing: a
+  // change of ours sees to that as well.
+  if (own_changes_ == changes_before || changes == 0) {
     take_over(inode, probe, changes);
   } else {
     // Something of ours changed since the look began, perhaps this object.

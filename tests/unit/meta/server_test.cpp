@@ -268,5 +268,40 @@ TEST_F(MetaServerTest, PrefetchBringsTheWholeFile) {
   EXPECT_EQ(meta().prefetch(kRootInode, std::chrono::minutes(1)).error().code, EINVAL);
 }
 
+class LooksThatCount : public MetaServerTest {
+ protected:
+  LooksThatCount() {
+    stop();
+    config().consistency.validate = Validate::kTtl;
+    config().consistency.attr_ttl = std::chrono::seconds(10);
+    start();
+  }
+};
+
+// A look that began before a change of ours, and ends just after it, must not be taken for a newer one.
+TEST_F(LooksThatCount, AChangeIsAnsweredWithWhatItMadeWhoeverLooksMeanwhile) {
+  ASSERT_EQ(::mkdir(outside("d").c_str(), 0755), 0);
+  const InodeId id = lookup("d").id;
+  std::atomic<bool> done{false};
+  std::vector<std::thread> lookers;
+  for (int i = 0; i < 4; ++i) {
+    lookers.emplace_back([&] {
+      while (!done) meta().forget(lookup("d").id, 1);
+    });
+  }
+  constexpr int kChanges = 100'000;
+  int wrong = 0;
+  for (int i = 0; i < kChanges; ++i) {
+    SetAttributes change;
+    change.set_mode = true;
+    change.mode = i % 2 == 0 ? 0700 : 0755;
+    const Result<AttributesReply> made = meta().setattr(root(), id, change);
+    if (!made || (made->attributes.mode & 07777) != change.mode) ++wrong;
+  }
+  done = true;
+  for (std::thread& looker : lookers) looker.join();
+  EXPECT_EQ(wrong, 0) << "of " << kChanges;
+}
+
 }  // namespace
 }  // namespace forebay::meta
