@@ -6,13 +6,16 @@
 namespace forebay {
 namespace {
 
+bool has_control_characters(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
+}
+
 Result<std::string> parse_directory(std::string_view text) {
   const std::filesystem::path path = std::filesystem::path(text).lexically_normal();
   std::string directory = path.native();
   if (directory.ends_with('/')) directory.pop_back();
   const bool leaves = directory == "." || directory == ".." || directory.starts_with("../");
-  const bool odd = std::any_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
-  if (directory.empty() || path.is_absolute() || leaves || odd) {
+  if (directory.empty() || path.is_absolute() || leaves || has_control_characters(text)) {
     return fail(EINVAL, "link \"{}\": is no directory below the mountpoint", text);
   }
   return directory;
@@ -28,7 +31,7 @@ Result<Link> parse_link(std::string_view text) {
   Link link;
   ASSIGN_OR_RETURN(link.directory, parse_directory(text.substr(0, equals)));
   link.external = text.substr(equals + 1);
-  if (!link.external.empty() && !link.external.starts_with('/')) {
+  if (has_control_characters(link.external) || (!link.external.empty() && !link.external.starts_with('/'))) {
     return fail(EINVAL, "link \"{}\": the external directory is no absolute path", text);
   }
   return link;

@@ -7,19 +7,6 @@ namespace {
 
 constexpr char kSetting[] = "links";
 
-// Names may have any letter but NUL, and a setting is text.
-constexpr char kEnd = '\n';
-
-std::vector<std::string> split_lines(const std::string& text) {
-  std::vector<std::string> lines;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find(kEnd, at), text.size());
-    lines.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return lines;
-}
-
 Result<bool> has_dirty_files(Store& store) {
   ASSIGN_OR_RETURN(const std::vector<FileRow> files, store.files());
   return std::any_of(files.begin(), files.end(), [](const FileRow& row) { return row.dirty; });
@@ -30,9 +17,9 @@ Result<bool> has_dirty_files(Store& store) {
 Status check_links(Store& store, const std::vector<Link>& links) {
   ASSIGN_OR_RETURN(const std::string known, store.setting(kSetting));
   std::string now;
-  for (const Link& link : links) now += text_of(link) + kEnd;
+  for (const Link& link : links) now += text_of(link) + ",";
   if (known == now) return {};
-  for (const std::string& line : split_lines(known)) {
+  for (const std::string& line : split_list(known)) {
     const bool kept = std::any_of(links.begin(), links.end(), [&](const Link& link) { return text_of(link) == line; });
     if (kept) continue;
     ASSIGN_OR_RETURN(const bool dirty, has_dirty_files(store));
