@@ -7,10 +7,15 @@
 
 namespace forebay::cachefs {
 
-AnswerNewsReader::AnswerNewsReader(Session& session, fuse_session* fuse)
-    : session_(session), fuse_(fuse), thread_([this] { run(); }) {}
+AnswerNewsReader::AnswerNewsReader(Session& session, MetaService& meta, fuse_session* fuse)
+    : session_(session), meta_(meta), fuse_(fuse), thread_([this] { run(); }) {}
 
-void AnswerNewsReader::stop(const std::function<void()>& end_requests) {
+AnswerNewsReader::~AnswerNewsReader() {
+  stop();
+  thread_.join();
+}
+
+void AnswerNewsReader::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -19,8 +24,6 @@ void AnswerNewsReader::stop(const std::function<void()>& end_requests) {
   Session::Names unknown = Session::Names::kUnknown;
   session_.names.compare_exchange_strong(unknown, Session::Names::kNotKept);
   session_.names.notify_all();
-  end_requests();
-  thread_.join();
 }
 
 bool AnswerNewsReader::forget_names() {
@@ -53,7 +56,7 @@ void AnswerNewsReader::run() {
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     lock.unlock();
-    const Status asked = session_.meta.await_news(0, await_, [this](const AnswerNews& news) { heed(news); });
+    const Status asked = meta_.await_news(0, await_, [this](const AnswerNews& news) { heed(news); });
     lock.lock();
     if (!asked) wake_.wait_for(lock, kPause, [this] { return stopping_; });
   }

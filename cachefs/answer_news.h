@@ -9,7 +9,6 @@
 #include <fuse_lowlevel.h>
 
 #include <condition_variable>
-#include <functional>
 #include <mutex>
 #include <thread>
 
@@ -19,10 +18,14 @@ namespace forebay::cachefs {
 
 class AnswerNewsReader {
  public:
-  // `fuse` is mounted; both outlive this. Starts a thread.
-  AnswerNewsReader(Session& session, fuse_session* fuse);
-  // `end_requests` makes the question that is open return.
-  void stop(const std::function<void()>& end_requests);
+  // Of the server `meta`. `fuse` is mounted; all three outlive this. Starts a thread.
+  AnswerNewsReader(Session& session, MetaService& meta, fuse_session* fuse);
+  // Waits for the question that is open, which whoever ends the way to the server makes return.
+  ~AnswerNewsReader();
+  AnswerNewsReader(const AnswerNewsReader&) = delete;
+  AnswerNewsReader& operator=(const AnswerNewsReader&) = delete;
+  // Asks no more.
+  void stop();
 
  private:
   void run();
@@ -34,6 +37,7 @@ class AnswerNewsReader {
   bool can_forget_names();
 
   Session& session_;
+  MetaService& meta_;
   fuse_session* const fuse_;
   AwaitNews await_;
   std::mutex mutex_;

@@ -71,19 +71,35 @@ Result<std::string> make_transient(const std::string& transients, const std::str
 
 }  // namespace
 
+Status ExternalTree::make_place(const Link& link) const {
+  const Status made = make_directories(root_.get(), link.directory, 0755);
+  if (made) return {};
+  return fail(made.error().code, "link {}: its place in {} cannot be made: {}", link.directory, path_,
+              Error{made.error().code, {}}.message());
+}
+
+// What is behind it only somebody else sees.
+Status ExternalTree::note_place(const Link& link) {
+  RETURN_IF_ERROR(make_place(link));
+  ASSIGN_OR_RETURN(const UniqueFd fd, open_beneath(root_.get(), link.directory.c_str(), O_PATH | O_DIRECTORY));
+  ASSIGN_OR_RETURN(const Probe seen, probe(fd.get(), "", device_));
+  transient_places_.push_back(seen.identity);
+  return {};
+}
+
 Status ExternalTree::mount_links(const std::vector<Link>& links, const std::string& transients) {
   std::vector<LinkMount> mounts;
   std::vector<Link> mounted;
   for (const Link& link : links) {
-    if (link.transient() && transients.empty()) continue;
+    if (link.transient() && transients.empty()) {
+      RETURN_IF_ERROR(note_place(link));
+      continue;
+    }
     std::string source = link.external;
     if (link.transient()) {
       ASSIGN_OR_RETURN(source, make_transient(transients, link.directory));
     }
-    if (Status made = make_directories(root_.get(), link.directory, 0755); !made) {
-      return fail(made.error().code, "link {}: its place in {} cannot be made: {}", link.directory, path_,
-                  Error{made.error().code, {}}.message());
-    }
+    RETURN_IF_ERROR(make_place(link));
     mounts.push_back({link.directory, source});
     mounted.push_back(link);
   }
@@ -112,6 +128,10 @@ Status ExternalTree::note_link(const Link& link) {
 }
 
 Result<Probe> ExternalTree::placed(Result<Probe> probe) const {
+  if (probe &&
+      std::find(transient_places_.begin(), transient_places_.end(), probe->identity) != transient_places_.end()) {
+    probe->transient = probe->is_mount_root = true;
+  }
   if (!probe || link_devices_.empty()) return probe;
   const auto at = std::find_if(link_devices_.begin(), link_devices_.end(),
                                [&](const LinkDevice& link) { return link.device == probe->identity.device; });
@@ -119,8 +139,8 @@ Result<Probe> ExternalTree::placed(Result<Probe> probe) const {
     probe->identity.device = at->number;
     probe->attributes.inode_number = shown_number(probe->identity);
   }
-  probe->transient =
-      std::find(transient_mounts_.begin(), transient_mounts_.end(), probe->mount_id) != transient_mounts_.end();
+  probe->transient = probe->transient || std::find(transient_mounts_.begin(), transient_mounts_.end(),
+                                                   probe->mount_id) != transient_mounts_.end();
   return probe;
 }
 

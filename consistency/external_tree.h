@@ -21,8 +21,8 @@ namespace forebay::consistency {
 class ExternalTree {
  public:
   // `transients`: below it the transient directories are, and are made; empty: they are somebody else's, who has their
-  // names and attributes, and are not part of this tree. The places of links are made, where they are missing.
-  // ENOENT, ENOTDIR, EACCES, ... with the path; with links EPERM for all but root.
+  // names and attributes, and are not part of this tree: their places are shown as transient. The places of links are
+  // made, where they are missing. ENOENT, ENOTDIR, EACCES, ... with the path; with links EPERM for all but root.
   static Result<std::unique_ptr<ExternalTree>> open(const std::string& path, const std::vector<Link>& links = {},
                                                     const std::string& transients = {});
 
@@ -58,7 +58,9 @@ class ExternalTree {
 
   ExternalTree() = default;
   Status mount_links(const std::vector<Link>& links, const std::string& transients);
+  Status make_place(const Link& link) const;
   Status note_link(const Link& link);
+  Status note_place(const Link& link);
   // In terms of links.
   Result<Probe> placed(Result<Probe> probe) const;
 
@@ -69,7 +71,8 @@ class ExternalTree {
   // Numbers of devices are another node's or another day's: in an identity a link's device is named after the link.
   std::vector<LinkDevice> link_devices_;
   std::vector<uint64_t> transient_mounts_;
-  bool has_births_ = false;  // tells times of birth
+  std::vector<Identity> transient_places_;  // of what is not part of this tree
+  bool has_births_ = false;                 // tells times of birth
 };
 
 // "/proc/self/fd/N": reaches the object of an O_PATH descriptor where a call takes no descriptor.

@@ -80,6 +80,7 @@ struct Config {
   struct Mgmtd {
     std::string listen = "127.0.0.1:7700";
     std::string data = "/var/lib/forebay/mgmtd";
+    uint32_t metads = 1;  // how many metadata servers the cluster has
   } mgmtd;
   struct Metad {
     std::string listen = "127.0.0.1:7701";

@@ -7,6 +7,7 @@
 #include "core/links.h"
 #include "core/log.h"
 #include "core/nearest.h"
+#include "core/protocol/mgmt_service.h"
 #include "core/transport/address.h"
 #include "core/units.h"
 
@@ -208,6 +209,10 @@ std::vector<ConfigKey> cluster_keys() {
       {"mgmtd.data", KeyType::kText, "path", "Where mgmtd keeps what it must not forget.",
        [](Config& c, std::string_view v) { return set_path(c.mgmtd.data, v); },
        [](const Config& c) { return c.mgmtd.data; }},
+      {"mgmtd.metads", KeyType::kCount, "count",
+       "How many metadata servers share the tree, 1 to 64; it stays what it was at the first start.",
+       [](Config& c, std::string_view v) { return set_count(c.mgmtd.metads, v, 1, kMostMetads); },
+       [](const Config& c) { return std::to_string(c.mgmtd.metads); }},
       {"metad.listen", KeyType::kText, "addresses", "Where metad listens: HOST:PORT or unix:PATH, or several.",
        [](Config& c, std::string_view v) { return set_addresses(c.metad.listen, v); },
        [](const Config& c) { return c.metad.listen; }},

@@ -59,6 +59,12 @@ void AnswerLeases::name_moved(InodeId from, InodeId to) {
   }
 }
 
+void AnswerLeases::name_arrived(InodeId to) {
+  if (!active_ || session_of_thread == 0) return;
+  const std::lock_guard lock(mutex_);
+  hold(entries_[{to, Kind::kNames}], {session_of_thread, Clock::now() + kLongestKept + kLongestWay});
+}
+
 AnswerLeases::Change::Change(AnswerLeases& leases, std::vector<Answer> answers) : leases_(leases) {
   if (!leases_.active_) return;
   leases_.begin(answers);

@@ -76,6 +76,9 @@ class AnswerLeases {
   // would have done here.
   void name_moved(InodeId from, InodeId to);
 
+  // The same, where another server has the directory that it came from: it goes on using it for as long as any.
+  void name_arrived(InodeId to);
+
   // The client has heeded the news until `await.heeded`, and waits for the next. `tell` is called once, by any thread,
   // and must not come back here; within kLongestSilence even if there is nothing to tell.
   using Tell = std::function<void(const AnswerNews&)>;

@@ -13,6 +13,7 @@
 #include "meta/link_check.h"
 #include "meta/server.h"
 #include "meta/service/meta_dispatch.h"
+#include "meta/service/peer_dispatch.h"
 
 namespace forebay::meta {
 namespace {
@@ -52,9 +53,10 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   RETURN_IF_ERROR(identity.join(cluster->cluster, number));
   server.set_cluster(cluster->cluster);
 
-  ASSIGN_OR_RETURN(
-      const std::unique_ptr<consistency::ExternalTree> external,
-      consistency::ExternalTree::open(cluster->external, cluster->links, config.metad.data + "/transient"));
+  // What is transient lies on one node.
+  const std::string transients = number == 0 ? config.metad.data + "/transient" : std::string();
+  ASSIGN_OR_RETURN(const std::unique_ptr<consistency::ExternalTree> external,
+                   consistency::ExternalTree::open(cluster->external, cluster->links, transients));
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::open(config.metad.data + "/metadata.db", number));
   RETURN_IF_ERROR(check_links(*store, cluster->links));
   const auto targets = [&node] { return node->membership().targets(); };
@@ -62,11 +64,14 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   StripedStorage storage({[&](InodeId id) { return meta_server->find_layout(id); },
                           [&](TargetId id) { return node->peers().storage(id); },
                           [&] { return node->membership().target_ids(); }});
-  MetaServer meta(config, std::move(store), *external, storage, targets);
+  const auto reach = [&node](uint32_t other) { return node->peers().meta_peer(other); };
+  MetaServer meta(config, std::move(store), *external, storage, targets, Ownership(number, cluster->metads, reach));
   meta_server = &meta;
   RETURN_IF_ERROR(meta.open_tree());
   MetaDispatch dispatch(meta);
+  PeerDispatch peer_dispatch(meta);
   server.add(wire::kMetaServiceNumber, dispatch);
+  server.add(wire::kMetaPeerServiceNumber, peer_dispatch);
   server.on_session_end([&dispatch](const transport::Party& peer) { dispatch.session_ended(peer); });
   // Storage servers that settle what an earlier run left ask back.
   server.hold_clients();
@@ -82,7 +87,8 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   const bool in_use = server.has(transport::Role::kClient);
   server.stop();
   const Status stopped = meta.stop(MetaServer::End::kKeep);
-  if (!in_use) (void)meta.forget_unused_directories();
+  // Other servers find what is theirs through our directories.
+  if (!in_use && cluster->metads == 1) (void)meta.forget_unused_directories();
   node->peers().shut_down();
   log(Module::kMeta).info("metad ended");
   return stopped;

@@ -165,6 +165,22 @@ Result<InodePtr> InodeTable::intern(const InodePtr& parent, std::string_view nam
   return inode;
 }
 
+InodePtr InodeTable::adopt(const ObjectPlaces& object, std::vector<Name> names) {
+  const std::lock_guard lock(mutex_);
+  InodePtr inode;
+  if (const auto known = by_id_.find(object.id); known != by_id_.end()) {
+    inode = known->second;
+  } else {
+    inode = std::make_shared<Inode>(object.id, object.identity, object.type, object.transient);
+    inode->attributes.mode = object.type;
+    insert(inode);
+  }
+  const std::lock_guard inode_lock(inode->mutex);
+  inode->names = std::move(names);
+  inode->names_stored = false;
+  return inode;
+}
+
 void InodeTable::release(const InodePtr& inode) {
   std::vector<InodePtr> parents;
   {

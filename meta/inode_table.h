@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "consistency/external_tree.h"
+#include "core/protocol/meta_peer_service.h"
 #include "meta/inode.h"
 #include "meta/store.h"
 
@@ -32,6 +33,9 @@ class InodeTable {
   // The inode of an object just seen as `name` in `parent`; made if need be. Counts `lookups` references.
   Result<InodePtr> intern(const InodePtr& parent, std::string_view name, const consistency::Probe& probe,
                           uint64_t lookups);
+
+  // The shadow of another server's directory; made if need be.
+  InodePtr adopt(const ObjectPlaces& object, std::vector<Name> names);
 
   // Lets the inode go if nothing needs it.
   void release(const InodePtr& inode);

@@ -16,11 +16,25 @@ bool MetaServer::is_gone(const Error& error) {
   return error.code == ENOENT || error.code == ENOTDIR || error.code == ELOOP || error.code == ESTALE;
 }
 
-Result<MetaServer::FdPtr> MetaServer::path_fd(const InodePtr& inode) {
-  Result<FdPtr> found = find_by_names(inode, 0);
+// `find` goes by names. What it does not find there is looked for again while no own rename is under way, and once more
+// when other servers have said where their directories are.
+template <typename Find>
+auto MetaServer::find_surely(const InodePtr& inode, Find find) -> decltype(find()) {
+  auto found = find();
   if (found || !is_gone(found.error())) return found;
+  {
+    const std::unique_lock names_lock(names_mutex_);
+    found = find();
+  }
+  if (found || !is_gone(found.error()) || ownership_.alone()) return found;
+  std::unordered_set<InodeId> asked;
+  RETURN_IF_ERROR(ask_for_ancestors(inode, asked));
   const std::unique_lock names_lock(names_mutex_);
-  return find_by_names(inode, 0);
+  return find();
+}
+
+Result<MetaServer::FdPtr> MetaServer::path_fd(const InodePtr& inode) {
+  return find_surely(inode, [&] { return find_by_names(inode, 0); });
 }
 
 Result<MetaServer::FdPtr> MetaServer::find_by_names(const InodePtr& inode, int depth) {
@@ -85,10 +99,7 @@ Result<consistency::Probe> MetaServer::look(const InodePtr& inode) {
     fd = inode->fd;
   }
   if (fd != nullptr) return external_.probe_fd(fd->get());
-  Result<consistency::Probe> probe = look_by_names(inode);
-  if (probe || !is_gone(probe.error())) return probe;
-  const std::unique_lock names_lock(names_mutex_);
-  return look_by_names(inode);
+  return find_surely(inode, [&] { return look_by_names(inode); });
 }
 
 // One system call, no descriptor.
@@ -165,13 +176,17 @@ std::chrono::milliseconds MetaServer::names_valid_for(const InodePtr& directory)
   return placement_.is_cluster() ? answers_.grant(names_of_directory(directory), valid_for) : valid_for;
 }
 
-Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name) {
+Result<EntryReply> MetaServer::enter_made(const InodePtr& parent, std::string_view name) {
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
-  return enter(parent, name, probe);
+  ASSIGN_OR_RETURN(const uint32_t owner, owner_of_object(probe));
+  if (owner == ownership_.self()) return enter_made(parent, name, probe);
+  touched(parent, name);
+  return elsewhere(parent, probe.identity, owner);
 }
 
-Result<EntryReply> MetaServer::enter(const InodePtr& parent, std::string_view name, const consistency::Probe& probe) {
+Result<EntryReply> MetaServer::enter_made(const InodePtr& parent, std::string_view name,
+                                          const consistency::Probe& probe) {
   const auto valid_for = names_valid_for(parent);
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   std::unique_lock lock(inode->mutex);

@@ -11,8 +11,9 @@ constexpr size_t kMostSmallFilesWaiting = 65'536;
 }  // namespace
 
 MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
-                       StorageService& storage, std::function<std::vector<TargetInfo>()> targets)
+                       StorageService& storage, std::function<std::vector<TargetInfo>()> targets, Ownership ownership)
     : config_(config),
+      ownership_(std::move(ownership)),
       store_(std::move(store)),
       external_(external),
       storage_(storage),
@@ -27,7 +28,8 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
         return flush_inode(inode);
       }),
       small_files_([this](InodeId id) { fetch_small(id); }, kMostSmallFilesWaiting),
-      answers_(placement_.is_cluster()) {}
+      answers_(placement_.is_cluster()),
+      next_handle_((uint64_t{ownership_.self()} << kOwnerShift) + 1) {}
 
 MetaServer::~MetaServer() { (void)stop(End::kKeep); }
 

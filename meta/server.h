@@ -9,10 +9,12 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "consistency/external_tree.h"
 #include "consistency/freshness.h"
 #include "core/config.h"
+#include "core/protocol/meta_peer_service.h"
 #include "core/protocol/meta_service.h"
 #include "core/protocol/storage_service.h"
 #include "core/work_queue.h"
@@ -24,16 +26,17 @@
 #include "meta/known_names.h"
 #include "meta/layout_rules.h"
 #include "meta/lock_table.h"
+#include "meta/ownership.h"
 #include "meta/placement.h"
 #include "meta/store.h"
 
 namespace forebay::meta {
 
-class MetaServer final : public MetaService {
+class MetaServer final : public MetaService, public MetaPeerService {
  public:
   // `targets`: those of the cluster, thread safe; none: there is one, in this process.
   MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
-             StorageService& storage, std::function<std::vector<TargetInfo>()> targets = {});
+             StorageService& storage, std::function<std::vector<TargetInfo>()> targets = {}, Ownership ownership = {});
   ~MetaServer() override;
 
   // From here on storage servers may ask.
@@ -54,6 +57,7 @@ class MetaServer final : public MetaService {
   void on_replaced(std::function<void(InodeId, uint64_t generation)> revoke);
 
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
+  Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) override;
   void forget(InodeId id, uint64_t count) override;
   Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
                            uint64_t device) override;
@@ -118,15 +122,40 @@ class MetaServer final : public MetaService {
   void report_complete(InodeId id) override;
   Status make_room(TargetId target, uint64_t bytes) override;
 
+  Result<ObjectPlaces> where(InodeId id, const Identity& identity) override;
+  Result<bool> has(const Identity& identity) override;
+  Result<uint32_t> find_owner(const Identity& identity) override;
+  Result<OwnedObject> named(InodeId directory, const std::string& name) override;
+  Status remove_object(const RemoveStep& step) override;
+  Status link_object(const LinkStep& step) override;
+  Status rename_step(const RenameStep& step) override;
+
  private:
   struct DirectoryHandle;
   Status open_outside(DirectoryHandle& handle);
   using FdPtr = std::shared_ptr<UniqueFd>;
 
   // --- meta/ops/lookup.cpp
-  // ENOENT if the outside has no such name.
+  // ENOENT if the outside has no such name. `expected`: the object, which is ours, as who has the directory says;
+  // ESTALE if it is not there. Null: the directory is ours, and the object may be another server's.
   Result<EntryReply> look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name,
-                             std::chrono::milliseconds name_valid_for);
+                             std::chrono::milliseconds name_valid_for, const Identity* expected);
+
+  // --- meta/others.cpp: what other servers have
+  // A directory, our own or another's. ESTALE; ENOTDIR; errors of the way to its owner.
+  Result<InodePtr> directory(InodeId id);
+  Result<InodePtr> ask_for_shadow(InodeId id, int depth);
+  Result<std::vector<Name>> names_at(const ObjectPlaces& found, int depth);
+  Status refresh_shadow(const InodePtr& shadow);
+  // Asks other servers where those directories above the inode are now that they have, but for those in `asked`.
+  Status ask_for_ancestors(const InodePtr& inode, std::unordered_set<InodeId>& asked);
+  // Who has an object that was seen in a directory of ours.
+  Result<uint32_t> owner_of_object(const consistency::Probe& probe);
+  // Committed when it returns.
+  Status note_foreign(const Identity& identity, uint32_t owner);
+  EntryReply elsewhere(const InodePtr& parent, const Identity& identity, uint32_t owner);
+  // Who changes names of several servers' objects plans anew, should others have changed them meanwhile.
+  static constexpr int kMostPlans = 16;
 
   // --- meta/outside.cpp: looking at the outside
   // The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind:
@@ -134,6 +163,8 @@ class MetaServer final : public MetaService {
   static bool is_gone(const Error& error);
   // A descriptor (O_PATH) of the inode's object, through the names where it was seen. ESTALE when it is not there.
   Result<FdPtr> path_fd(const InodePtr& inode);
+  template <typename Find>
+  auto find_surely(const InodePtr& inode, Find find) -> decltype(find());
   Result<FdPtr> find_by_names(const InodePtr& inode, int depth);
   // The same of a directory, for a change of its names. ENOENT when it was removed.
   Result<FdPtr> directory_fd(const InodePtr& directory);
@@ -158,8 +189,9 @@ class MetaServer final : public MetaService {
   Attributes attributes_of(const InodePtr& inode, bool* leased = nullptr);
   EntryReply entry_of(const InodePtr& inode);
   // An object just made or changed by us: known, fresh, with one lookup for the client.
-  Result<EntryReply> enter(const InodePtr& parent, std::string_view name);
-  Result<EntryReply> enter(const InodePtr& parent, std::string_view name, const consistency::Probe& probe);
+  // Unless it is another server's, who is named then.
+  Result<EntryReply> enter_made(const InodePtr& parent, std::string_view name);
+  Result<EntryReply> enter_made(const InodePtr& parent, std::string_view name, const consistency::Probe& probe);
   // An own change of the outside happened: looks that began earlier are out of date. The caller holds inode.mutex.
   uint64_t note_change(Inode& inode) {
     ++own_changes_;
@@ -235,6 +267,8 @@ class MetaServer final : public MetaService {
   Status store_orphan(const InodePtr& inode);
 
   // --- meta/ops/link.cpp
+  Result<EntryReply> link_of_other(const Caller& caller, InodeId id, const InodePtr& parent, const std::string& name);
+  Status link_own(const Caller& caller, const InodePtr& inode, const InodePtr& parent, const std::string& name);
   Status intend_first_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
 
   // --- meta/ops/unlink.cpp
@@ -250,9 +284,25 @@ class MetaServer final : public MetaService {
   void take_name(Victim& victim, const InodePtr& parent, std::string_view name);
   void finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name);
   Status remove(const Caller& caller, InodeId parent, std::string_view name, int at_flags);
+  Status remove_at_owner(const Caller& caller, const InodePtr& parent, const FdPtr& directory, const std::string& name,
+                         int at_flags);
+  // Of an object that is ours, or of which nothing is known.
+  Status remove_own(const Caller& caller, const InodePtr& parent, const FdPtr& directory, const std::string& name,
+                    int at_flags);
   void discard_copy(const InodePtr& inode);
 
   // --- meta/ops/rename.cpp
+  Status plan_rename(const InodePtr& parent, RenameStep& step);
+  Status expect_foreign(const std::optional<OwnedObject>& object);
+  // The next part, by whose it is.
+  Status go_on(const RenameStep& step);
+  Status rename_into(const RenameStep& step);
+  Status rename_objects(const RenameStep& step);
+  bool is_as_planned(const FdPtr& directory, const std::string& name, const std::optional<OwnedObject>& object);
+  static Status rename_outside(const RenameStep& step, const FdPtr& from, const FdPtr& to);
+  Status rename_at_next(const RenameStep& step, const FdPtr& from, const FdPtr& to);
+  static void announce_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
+  static void take_back_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
   Result<InodePtr> prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
                                 const InodePtr& new_parent, const std::string& new_name);
   // It was moved outside; the caller holds names_mutex_ since before.
@@ -330,7 +380,8 @@ class MetaServer final : public MetaService {
   // --- meta/ops/cache.cpp
   Status drop_soon(InodeId id);
   bool is_below(const InodePtr& inode, InodeId directory);
-  std::vector<InodeId> dirty_below(const InodePtr& top);
+  // Errors of the way to other servers, who know where their directories are.
+  Result<std::vector<InodeId>> dirty_below(const InodePtr& top);
 
   // --- meta/eviction.cpp
   std::unique_ptr<evictor::Evictor> make_evictor(TargetId target);
@@ -348,6 +399,7 @@ class MetaServer final : public MetaService {
   void housekeep();
 
   const Config config_;
+  const Ownership ownership_;
   const std::unique_ptr<Store> store_;
   const consistency::ExternalTree& external_;
   StorageService& storage_;
@@ -372,7 +424,9 @@ class MetaServer final : public MetaService {
 
   std::mutex handles_mutex_;
   std::unordered_map<uint64_t, std::shared_ptr<DirectoryHandle>> handles_;
-  uint64_t next_handle_ = 1;
+  uint64_t next_handle_ = 0;  // begins with our number, as an inode number does
+
+  std::mutex homes_mutex_;  // of find_owner()
 
   // Dirty inodes stay in memory.
   std::mutex dirty_mutex_;

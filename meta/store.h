@@ -7,6 +7,7 @@
 //   dentry(child, parent, name)     where an object was seen outside last; a hint, the identity decides
 //   layout(inode, chunk_size, targets)   of files that do not lie on the only target there is
 //   layout_rule(inode, count, chunk_size)   what directories say about files below them
+//   foreign_object(identity..., owner)   objects in directories of this server that another server has
 //   intent(child, parent, name)     where an object may be after a rename, or was before an unlink, that a crash cut
 //                                   short
 //   setting(key, value)             schema version, link, next inode number
@@ -92,6 +93,12 @@ class Store {
   // What directories say about layouts; and one of them, or no more.
   Result<std::vector<std::pair<InodeId, LayoutRule>>> layout_rules();
   Status put_layout_rule(InodeId directory, const std::optional<LayoutRule>& rule);
+
+  // The metadata server that has an object which is, or is about to be, in a directory of this one; nothing: this one,
+  // as far as is known.
+  Result<std::optional<uint32_t>> foreign_owner(const Identity& identity);
+  Status put_foreign(const Identity& identity, uint32_t owner);
+  Status delete_foreign(const Identity& identity);
 
   // How often a full disk has made SQLite take back what was not committed.
   uint64_t losses() const { return losses_; }

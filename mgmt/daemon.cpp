@@ -21,6 +21,15 @@ Status check_external(Store& store, const std::string& external) {
   return fail(EINVAL, "cluster.external: is {}, but this cluster caches {}; use another mgmtd.data", external, known);
 }
 
+// Which of them has a directory follows from their number.
+Status check_metads(Store& store, uint32_t metads) {
+  ASSIGN_OR_RETURN(const std::string known, store.setting("metads"));
+  const std::string now = std::to_string(metads);
+  if (known.empty()) return store.put_setting("metads", now);
+  if (known == now) return {};
+  return fail(EINVAL, "mgmtd.metads: is {}, but this cluster was made with {}; use another mgmtd.data", now, known);
+}
+
 }  // namespace
 
 Status run_daemon(const Config& config, const std::function<void()>& ready) {
@@ -33,7 +42,9 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   RETURN_IF_ERROR(identity.join(identity.identity(), 0));
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::open(config.mgmtd.data + "/mgmt.db"));
   RETURN_IF_ERROR(check_external(*store, config.cluster.external));
+  RETURN_IF_ERROR(check_metads(*store, config.mgmtd.metads));
   MgmtServer::Options options;
+  options.metads = config.mgmtd.metads;
   options.cluster = identity.identity();
   options.external = config.cluster.external;
   ASSIGN_OR_RETURN(options.links, links_of(config));

@@ -91,6 +91,12 @@ Result<uint32_t> MgmtServer::number_of(Store::Kind kind, const std::string& iden
 
 Status MgmtServer::number(ServerInfo& server) {
   if (server.role == ServerInfo::Role::kMeta) {
+    const auto is_metad = [](const auto& entry) { return entry.first.first == Store::Kind::kMeta; };
+    const auto given = std::count_if(numbers_.begin(), numbers_.end(), is_metad);
+    if (!numbers_.contains({Store::Kind::kMeta, server.identity}) && given >= options_.metads) {
+      return fail(ENOSPC, "the cluster has its {} metadata server{} (mgmtd.metads); that of {} would be one more",
+                  given, given == 1 ? "" : "s", server.node);
+    }
     ASSIGN_OR_RETURN(server.number, number_of(Store::Kind::kMeta, server.identity, server.node, 0));
   }
   for (TargetInfo& target : server.targets) {
@@ -142,7 +148,7 @@ Result<ServerInfo> MgmtServer::report(const ServerInfo& server) {
 
 Result<ClusterInfo> MgmtServer::cluster() {
   const std::lock_guard lock(mutex_);
-  ClusterInfo info{options_.cluster, options_.external, options_.links, {}};
+  ClusterInfo info{options_.cluster, options_.external, options_.links, options_.metads, {}};
   for (const auto& [identity, known] : servers_) {
     ServerInfo server = known.info;
     server.reachability = reachability_of(known);

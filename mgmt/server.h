@@ -25,6 +25,7 @@ class MgmtServer final : public MgmtService {
     std::string cluster;
     std::string external;
     std::vector<Link> links;
+    uint32_t metads = 1;  // and no more
     std::function<Clock::time_point()> now = Clock::now;
   };
   // `store`: null in one process, which knows its targets anew each time.

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "cli/link_options.h"
+#include "core/protocol/mgmt_service.h"
 
 namespace forebay::cli {
 namespace {
@@ -114,8 +115,9 @@ Result<Plan> make_plan(const ClusterOptions& options, const std::vector<std::str
     return fail(EINVAL, "--metad {}: the node file has {} host{}", options.metads, hosts.size(),
                 hosts.size() == 1 ? "" : "s");
   }
+  if (options.metads > kMostMetads) return fail(EINVAL, "--metad {}: {} at most", options.metads, kMostMetads);
   ASSIGN_OR_RETURN(std::vector<Link> links, parse_link_options(options.links, options.transients));
-  Plan plan{{}, options.external, options.program, options.settings, std::move(links)};
+  Plan plan{{}, options.external, options.program, options.settings, std::move(links), options.metads};
   for (const std::string& host : hosts) {
     const std::string below = one_machine ? "/" + host : "";
     ClusterNode node{.name = host, .directory = options.data + below, .mountpoint = options.mount + below};
@@ -160,6 +162,7 @@ std::string config_text(const Plan& plan, const ClusterNode& node) {
       text += "\n[links]\n" + line("external", links.external) + line("transient", links.transient);
     }
     text += "\n[mgmtd]\n" + line("listen", manager) + line("data", node.directory + "/mgmtd");
+    if (plan.metads > 1) text += fmt::format("metads = {}\n", plan.metads);
   }
   if (has_role(node, Role::kMetad)) {
     text += "\n[metad]\n" + listen(kMetadPort, "metad") + line("data", node.directory + "/metad");

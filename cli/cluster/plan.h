@@ -48,6 +48,7 @@ struct Plan {
   std::string program;
   std::vector<std::string> settings;
   std::vector<Link> links;
+  size_t metads = 1;
 };
 
 // Absolute, without "." and "..", and judged: EINVAL for "/", for one inside another, and for paths that a

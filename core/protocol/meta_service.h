@@ -31,10 +31,18 @@ struct AttributesReply {
   std::chrono::milliseconds valid_for{0};
 };
 
+// Another metadata server has the object of a name: MetaService::enter() asks it.
+struct Elsewhere {
+  uint32_t server = 0;
+  Identity identity;
+};
+
 struct EntryReply {
   InodeId id = 0;
   Attributes attributes;
   std::chrono::milliseconds valid_for{0};
+  // Then there is nothing above but for how long the name may be used. Where one server has everything, never.
+  std::optional<Elsewhere> elsewhere;
 };
 
 struct OpenReply {
@@ -130,6 +138,9 @@ class MetaService : public MetaCallbacks {
   // --- names. Replies with an entry count one lookup, which forget() takes back. Inode 0, from lookup() alone: there
   // is no such name.
   virtual Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) = 0;
+  // Of the server to which another one's reply has sent: the object, which it has, at a name in a directory of that
+  // one's. ESTALE: by now there is another object, or none.
+  virtual Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) = 0;
   virtual void forget(InodeId id, uint64_t count) = 0;
   virtual Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
                                    uint64_t device) = 0;

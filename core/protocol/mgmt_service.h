@@ -48,10 +48,14 @@ struct ServerInfo {
   std::vector<TargetInfo> targets;  // of a storage server
 };
 
+// A request may travel through all that it concerns, and a client keeps a question open at each.
+constexpr uint32_t kMostMetads = 64;
+
 struct ClusterInfo {
   std::string cluster;   // the id that it got when mgmtd started for the first time
   std::string external;  // the external directory
   std::vector<Link> links;
+  uint32_t metads = 1;  // how many metadata servers share the tree, those that are not there now among them
   std::vector<ServerInfo> servers;
 
   std::vector<TargetInfo> targets() const {

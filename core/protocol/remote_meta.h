@@ -18,6 +18,7 @@ class RemoteMeta final : public MetaService {
   explicit RemoteMeta(transport::Channel& channel) : stub_(&channel) {}
 
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
+  Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) override;
   void forget(InodeId id, uint64_t count) override;
   Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
                            uint64_t device) override;

@@ -54,6 +54,14 @@ Result<EntryReply> RemoteMeta::lookup(const Caller& caller, InodeId parent, std:
   return ask_for_entry(stub_, &wire::Meta::Lookup, request_of_name(caller, parent, name));
 }
 
+Result<EntryReply> RemoteMeta::enter(InodeId parent, std::string_view name, const Identity& identity) {
+  wire::EnterRequest request;
+  request.set_parent(parent);
+  request.set_name(name.data(), name.size());
+  wire::encode(identity, *request.mutable_identity());
+  return ask_for_entry(stub_, &wire::Meta::Enter, request);
+}
+
 void RemoteMeta::forget(InodeId id, uint64_t count) {
   wire::ForgetManyRequest request;
   wire::Forgotten& forgotten = *request.add_inodes();

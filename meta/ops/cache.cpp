@@ -23,6 +23,8 @@ void MetaServer::report_complete(InodeId id) {
 Result<ExternalRef> MetaServer::locate(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   if (!placement_.is_cluster()) return ref_of(inode);
+  std::unordered_set<InodeId> asked;
+  RETURN_IF_ERROR(ask_for_ancestors(inode, asked));
   // Whoever is told a path opens it elsewhere: so it must be one where the object lies now, between own renames.
   const std::unique_lock names_lock(names_mutex_);
   for (const Name& name : names_of(*inode)) {
@@ -82,9 +84,14 @@ bool MetaServer::is_below(const InodePtr& inode, InodeId directory) {
   return false;
 }
 
-std::vector<InodeId> MetaServer::dirty_below(const InodePtr& top) {
+Result<std::vector<InodeId>> MetaServer::dirty_below(const InodePtr& top) {
   std::vector<InodeId> ids = scheduler_.files();
   if (top->id == kRootInode) return ids;
+  // Other servers may have moved directories, and nothing that is below by now may be left out.
+  std::unordered_set<InodeId> asked;
+  for (const InodeId id : ids) {
+    if (const InodePtr inode = inodes_.find(id); inode != nullptr) RETURN_IF_ERROR(ask_for_ancestors(inode, asked));
+  }
   std::erase_if(ids, [&](InodeId id) {
     const InodePtr inode = inodes_.find(id);
     return inode == nullptr || !is_below(inode, top->id);
@@ -93,9 +100,9 @@ std::vector<InodeId> MetaServer::dirty_below(const InodePtr& top) {
 }
 
 Result<WorkProgress> MetaServer::flush(InodeId id, bool first, std::chrono::milliseconds limit) {
-  ASSIGN_OR_RETURN(const InodePtr top, inodes_.get(id));
+  ASSIGN_OR_RETURN(const InodePtr top, directory(id));
   if (first) storage_.look_at_leases();
-  const std::vector<InodeId> ids = dirty_below(top);
+  ASSIGN_OR_RETURN(const std::vector<InodeId> ids, dirty_below(top));
   if (first) {
     {
       const std::lock_guard lock(conflicts_mutex_);

@@ -104,8 +104,10 @@ Status MetaServer::readdir(uint64_t number, uint64_t cookie, bool with_attribute
     if (with_attributes && entry.name != "." && entry.name != "..") {
       const Result<FdPtr> directory = directory_fd(handle->directory);
       Result<EntryReply> looked =
-          directory ? look_up(handle->directory, *directory, entry.name, valid_for) : fail(ENOENT);
-      if (looked) {
+          directory ? look_up(handle->directory, *directory, entry.name, valid_for, nullptr) : fail(ENOENT);
+      if (looked && looked->elsewhere) {
+        entry.inode_number = consistency::shown_number(looked->elsewhere->identity);
+      } else if (looked) {
         attributes = *looked;
         entry.entry = &attributes;
         entry.inode_number = attributes.attributes.inode_number;

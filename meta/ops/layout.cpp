@@ -48,7 +48,7 @@ Result<LayoutRule> MetaServer::layout_rule(InodeId id) {
 }
 
 Status MetaServer::set_layout_rule(InodeId id, const std::optional<LayoutRule>& rule) {
-  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  ASSIGN_OR_RETURN(const InodePtr inode, directory(id));
   if (!placement_.is_cluster()) return fail(ENOTSUP, "this mount has one target; layouts are for clusters");
   if (!inode->is_directory()) {
     return fail(ENOTDIR, "layouts are set for directories; a file takes its directory's when it is cached first");

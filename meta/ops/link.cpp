@@ -31,18 +31,51 @@ Status MetaServer::intend_first_name(const InodePtr& inode, const InodePtr& pare
 }
 
 Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId new_parent, std::string_view new_name) {
-  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(new_parent));
+  const AnswerLeases::Change answers(answers_, listing_answers(parent));
+  const std::string name(new_name);
+  if (!ownership_.is_own(id)) return link_of_other(caller, id, parent, name);
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
+  RETURN_IF_ERROR(link_own(caller, inode, parent, name));
+  touched(parent, name);
+  {
+    const std::lock_guard lock(inode->mutex);
+    ++inode->lookups;
+  }
+  const auto valid_for = names_valid_for(parent);
+  RETURN_IF_ERROR(refresh(inode));
+  return named_entry(inode, valid_for);
+}
+
+Result<EntryReply> MetaServer::link_of_other(const Caller& caller, InodeId id, const InodePtr& parent,
+                                             const std::string& name) {
+  const uint32_t owner = owner_of(id);
+  ASSIGN_OR_RETURN(const auto peer, ownership_.peer(owner));
+  ASSIGN_OR_RETURN(const ObjectPlaces object, peer->where(id, {}));
+  if (object.transient != parent->transient) return fail(EXDEV);
+  RETURN_IF_ERROR(note_foreign(object.identity, owner));  // before it is in a directory of ours
+  RETURN_IF_ERROR(peer->link_object({{caller, AnswerLeases::requester()}, id, parent->id, name}));
+  touched(parent, name);
+  return elsewhere(parent, object.identity, owner);
+}
+
+Status MetaServer::link_object(const LinkStep& step) {
+  const AnswerLeases::Requester requester(step.by.session);
+  ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(step.id));
+  ASSIGN_OR_RETURN(const InodePtr parent, directory(step.parent));
+  return link_own(step.by.caller, inode, parent, step.name);
+}
+
+Status MetaServer::link_own(const Caller& caller, const InodePtr& inode, const InodePtr& parent,
+                            const std::string& name) {
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
-  const std::string name(new_name);
-  const AnswerLeases::Change answers(answers_, listing_answers(parent));
   bool nameless = false;
   {
     const std::lock_guard lock(inode->mutex);
     nameless = inode->unlinked && inode->is_file();
   }
-  if (nameless) RETURN_IF_ERROR(intend_first_name(inode, parent, new_name));
+  if (nameless) RETURN_IF_ERROR(intend_first_name(inode, parent, name));
   const Status linked = own_change(inode, Change::kAttributes, [&]() -> Status {
     const ActAs caller_rights(caller);
     const std::string path = consistency::proc_path(fd->get());
@@ -51,31 +84,24 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
   });
   if (!linked) {
     if (nameless) erase_row(inode);
-    return Failure(linked.error());
+    return linked;
   }
-  {
-    const std::lock_guard lock(inode->mutex);
-    inode->unlinked = false;
-    add_name(*inode, parent, new_name);
-    ++inode->lookups;
-  }
-  touched(parent, name);
   bool stored = false, dirty = false;
   {
     const std::lock_guard lock(inode->mutex);
+    inode->unlinked = false;
+    add_name(*inode, parent, name);
     stored = inode->stored;
     dirty = inode->dirty;
   }
   if (nameless && dirty) {
-    RETURN_IF_ERROR(mark_dirty(id, false));
+    RETURN_IF_ERROR(mark_dirty(inode->id, false));
   } else if (stored) {
     RETURN_IF_ERROR(store_inode(inode));
   }
-  if (nameless) (void)store_->delete_intents(id);
-  if (nameless && dirty) (void)after_write(id);  // write-through: what was written is outside now, or scheduled
-  const auto valid_for = names_valid_for(parent);
-  RETURN_IF_ERROR(refresh(inode));
-  return named_entry(inode, valid_for);
+  if (nameless) (void)store_->delete_intents(inode->id);
+  if (nameless && dirty) (void)after_write(inode->id);  // write-through: what was written is outside now, or scheduled
+  return {};
 }
 
 Result<std::string> MetaServer::readlink(const Caller& caller, InodeId id) {

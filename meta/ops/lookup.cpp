@@ -1,4 +1,4 @@
-// lookup, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at a time).
+// lookup, enter, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at a time).
 #include <algorithm>
 
 #include "core/log.h"
@@ -12,7 +12,7 @@ Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::str
   const auto valid_for = names_valid_for(parent);
   EntryReply none;
   if (!known_names_.lacks(parent_id, directory->get(), name, &none.valid_for)) {
-    Result<EntryReply> found = look_up(parent, directory, name, valid_for);
+    Result<EntryReply> found = look_up(parent, directory, name, valid_for, nullptr);
     if (found || found.error().code != ENOENT) return found;
     none.valid_for = valid_for;
   }
@@ -20,10 +20,24 @@ Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::str
   return none;
 }
 
+Result<EntryReply> MetaServer::enter(InodeId parent_id, std::string_view name, const Identity& identity) {
+  ASSIGN_OR_RETURN(const InodePtr parent, directory(parent_id));
+  ASSIGN_OR_RETURN(const FdPtr fd, directory_fd(parent));
+  // For how long the name is good its directory's owner has said.
+  Result<EntryReply> found = look_up(parent, fd, name, std::chrono::milliseconds::max(), &identity);
+  if (!found && found.error().code == ENOENT) return fail(ESTALE);
+  return found;
+}
+
 Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name,
-                                       std::chrono::milliseconds valid_for) {
+                                       std::chrono::milliseconds valid_for, const Identity* expected) {
   const uint64_t changes_before = own_changes_;
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_child(directory->get(), std::string(name).c_str()));
+  if (expected != nullptr && !(probe.identity == *expected)) return fail(ESTALE);
+  if (expected == nullptr) {
+    ASSIGN_OR_RETURN(const uint32_t owner, owner_of_object(probe));
+    if (owner != ownership_.self()) return EntryReply{0, {}, valid_for, Elsewhere{owner, probe.identity}};
+  }
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   uint64_t changes = 0;
   bool seen = false, new_name = false;

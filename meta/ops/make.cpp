@@ -18,7 +18,7 @@ Result<EntryReply> MetaServer::make_node(const Caller& caller, InodeId parent_id
     const ActAs caller_rights(caller);
     if (call(directory->get(), std::string(name).c_str()) != 0) return fail_errno();
   }
-  return enter(parent, name);
+  return enter_made(parent, name);
 }
 
 Result<EntryReply> MetaServer::mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,

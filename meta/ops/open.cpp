@@ -174,14 +174,15 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   if (!fd && (reason != EEXIST || (flags & O_EXCL) != 0)) return fail(reason);
   if (!fd) {
     // Somebody outside was faster: it is an ordinary open.
-    ASSIGN_OR_RETURN(const EntryReply entry, enter(parent, name));
+    ASSIGN_OR_RETURN(const EntryReply entry, enter_made(parent, name));
+    if (entry.elsewhere) return CreateReply{entry, {}};
     Result<OpenReply> opened = open(caller, entry.id, flags & ~O_CREAT);
     if (opened) return CreateReply{entry, std::move(opened->layout)};
     forget(entry.id, 1);
     return Failure(std::move(opened).error());
   }
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_known(fd.get()));
-  ASSIGN_OR_RETURN(const EntryReply entry, enter(parent, name, probe));
+  ASSIGN_OR_RETURN(const EntryReply entry, enter_made(parent, name, probe));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(entry.id));
   {
     // The way to the object is known without another walk.

@@ -2,6 +2,8 @@
 #include <fcntl.h>
 #include <stdio.h>
 
+#include <algorithm>
+
 #include "meta/credentials.h"
 #include "meta/server.h"
 
@@ -38,6 +40,19 @@ void MetaServer::move_name(const InodePtr& inode, const InodePtr& parent, std::s
   add_name(*inode, new_parent, new_name);
 }
 
+// Others ask where it is while it is on its way: at one of both.
+void MetaServer::announce_name(const InodePtr& inode, const InodePtr& parent, std::string_view name) {
+  if (inode == nullptr) return;
+  const std::lock_guard lock(inode->mutex);
+  if (!has_name(*inode, *parent, name)) inode->names.push_back({parent, std::string(name)});
+}
+
+void MetaServer::take_back_name(const InodePtr& inode, const InodePtr& parent, std::string_view name) {
+  if (inode == nullptr) return;
+  const std::lock_guard lock(inode->mutex);
+  remove_name(*inode, *parent, name);
+}
+
 void MetaServer::finish_move(const InodePtr& inode, const InodePtr& parent, std::string_view name,
                              const InodePtr& new_parent, std::string_view new_name, bool moved) {
   if (inode == nullptr) return;
@@ -52,37 +67,144 @@ void MetaServer::finish_move(const InodePtr& inode, const InodePtr& parent, std:
   (void)store_->delete_intents(inode->id);
 }
 
-Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_view name_view, InodeId new_parent_id,
-                          std::string_view new_name_view, unsigned flags) {
+// The owner of the old directory has the request. What he does is around what the owner of the new directory does, and
+// that around what the owners of the objects do (RenameStep); where one server has everything, that is all here.
+Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_view name, InodeId new_parent_id,
+                          std::string_view new_name, unsigned flags) {
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
-  ASSIGN_OR_RETURN(const InodePtr new_parent, inodes_.get(new_parent_id));
+  const AnswerLeases::Change answers(answers_, listing_answers(parent));
+  RenameStep step;
+  step.by = {caller, AnswerLeases::requester()};
+  step.parent = parent_id;
+  step.name = name;
+  step.new_parent = new_parent_id;
+  step.new_name = new_name;
+  step.flags = flags;
+  Status done = fail(EAGAIN);
+  for (int tries = 0; tries < kMostPlans && !done && done.error().code == EAGAIN; ++tries) {
+    RETURN_IF_ERROR(plan_rename(parent, step));
+    done = go_on(step);
+  }
+  if (!done) return done;
+  const bool exchanged = (flags & RENAME_EXCHANGE) != 0;
+  if (exchanged && !ownership_.is_own(new_parent_id)) answers_.name_arrived(parent_id);
+  touched(parent, exchanged ? step.name : std::string());
+  return {};
+}
+
+// Who has what the names lead to. Nobody else changes that: who does a part compares the identity again.
+Status MetaServer::plan_rename(const InodePtr& parent, RenameStep& step) {
+  step.moved.reset();
+  step.other.reset();
+  step.route.clear();
+  if (ownership_.alone()) return {};
+  ASSIGN_OR_RETURN(const InodePtr new_parent, directory(step.new_parent));
+  if (parent->transient != new_parent->transient) return fail(EXDEV);
+  const auto find = [&](InodeId directory, const std::string& name, std::optional<OwnedObject>& object) -> Status {
+    Result<OwnedObject> found = fail(ENXIO);
+    if (ownership_.is_own(directory)) {
+      found = named(directory, name);
+    } else {
+      ASSIGN_OR_RETURN(const auto peer, ownership_.peer(owner_of(directory)));
+      found = peer->named(directory, name);
+    }
+    if (found) object = *found;
+    return found || found.error().code == ENOENT ? Status{} : Status(Failure(found.error()));
+  };
+  RETURN_IF_ERROR(find(step.parent, step.name, step.moved));
+  RETURN_IF_ERROR(find(step.new_parent, step.new_name, step.other));
+  const bool exchange = (step.flags & RENAME_EXCHANGE) != 0;
+  if (exchange) RETURN_IF_ERROR(expect_foreign(step.other));
+  if (step.moved) step.route.push_back(step.moved->owner);
+  if (step.other && step.moved && (step.flags & RENAME_NOREPLACE) == 0) step.route.push_back(step.other->owner);
+  std::sort(step.route.begin(), step.route.end());
+  step.route.erase(std::unique(step.route.begin(), step.route.end()), step.route.end());
+  return {};
+}
+
+// Before it is in a directory of ours: it would be taken for one that was never seen.
+Status MetaServer::expect_foreign(const std::optional<OwnedObject>& object) {
+  if (!object || S_ISDIR(object->type) || object->owner == ownership_.self()) return {};
+  return note_foreign(object->identity, object->owner);
+}
+
+Status MetaServer::go_on(const RenameStep& step) {
+  const uint32_t self = ownership_.self();
+  const bool here = !step.at_objects ? ownership_.is_own(step.new_parent) : step.route.empty() || step.route[0] == self;
+  if (here) return rename_step(step);
+  const uint32_t next = step.at_objects ? step.route[0] : owner_of(step.new_parent);
+  ASSIGN_OR_RETURN(const auto peer, ownership_.peer(next));
+  return peer->rename_step(step);
+}
+
+Status MetaServer::rename_step(const RenameStep& step) {
+  const AnswerLeases::Requester requester(step.by.session);
+  return step.at_objects ? rename_objects(step) : rename_into(step);
+}
+
+Status MetaServer::rename_into(const RenameStep& step) {
+  ASSIGN_OR_RETURN(const InodePtr new_parent, inodes_.get(step.new_parent));
+  const AnswerLeases::Change answers(answers_, listing_answers(new_parent));
+  RETURN_IF_ERROR(expect_foreign(step.moved));
+  RenameStep next = step;
+  next.at_objects = true;
+  RETURN_IF_ERROR(go_on(next));
+  if (!ownership_.is_own(step.parent)) {
+    answers_.name_arrived(step.new_parent);
+  } else {
+    answers_.name_moved(step.parent, step.new_parent);
+    if ((step.flags & RENAME_EXCHANGE) != 0) answers_.name_moved(step.new_parent, step.parent);
+  }
+  touched(new_parent, step.new_name);
+  return {};
+}
+
+// False: what was planned for is not there (any more).
+bool MetaServer::is_as_planned(const FdPtr& directory, const std::string& name,
+                               const std::optional<OwnedObject>& object) {
+  const Result<consistency::Probe> probe = external_.probe_child(directory->get(), name.c_str());
+  if (!probe) return !object && probe.error().code == ENOENT;
+  return object && probe->identity == object->identity;
+}
+
+// The objects that are ours, around the rest of the route, or around the change itself.
+Status MetaServer::rename_objects(const RenameStep& step) {
+  ASSIGN_OR_RETURN(const InodePtr parent, directory(step.parent));
+  ASSIGN_OR_RETURN(const InodePtr new_parent, directory(step.new_parent));
   ASSIGN_OR_RETURN(const FdPtr from, directory_fd(parent));
   ASSIGN_OR_RETURN(const FdPtr to, directory_fd(new_parent));
-  const std::string name(name_view), new_name(new_name_view);
-  const AnswerLeases::Change answers(answers_, listing_answers(parent)),
-      answers_of_new(answers_, listing_answers(new_parent));
-
-  ASSIGN_OR_RETURN(const InodePtr moved, prepare_move(parent, from->get(), name, new_parent, new_name));
-  InodePtr swapped;
+  const bool alone = ownership_.alone();
+  if (!alone && (!is_as_planned(from, step.name, step.moved) || !is_as_planned(to, step.new_name, step.other))) {
+    return fail(EAGAIN, "names that change all the time");
+  }
+  const auto is_ours = [&](const std::optional<OwnedObject>& object) {
+    return alone || (object && object->owner == ownership_.self());
+  };
+  InodePtr moved, swapped;
   Victim victim;
-  if ((flags & RENAME_EXCHANGE) != 0) {
-    ASSIGN_OR_RETURN(swapped, prepare_move(new_parent, to->get(), new_name, parent, name));
-  } else if ((flags & RENAME_NOREPLACE) == 0) {
-    ASSIGN_OR_RETURN(victim, prepare_victim(new_parent, to->get(), new_name));
+  if (is_ours(step.moved)) {
+    ASSIGN_OR_RETURN(moved, prepare_move(parent, from->get(), step.name, new_parent, step.new_name));
+  }
+  if ((step.flags & RENAME_EXCHANGE) != 0 && is_ours(step.other)) {
+    ASSIGN_OR_RETURN(swapped, prepare_move(new_parent, to->get(), step.new_name, parent, step.name));
+  } else if (step.flags == 0 && is_ours(step.other)) {
+    ASSIGN_OR_RETURN(victim, prepare_victim(new_parent, to->get(), step.new_name));
   }
   // Two names of one object: POSIX says that nothing happens.
   const bool same = moved != nullptr && (moved == victim.inode || moved == swapped);
+  const bool leads_on = step.route.size() > 1;
+  if (leads_on) {
+    announce_name(moved, new_parent, step.new_name);
+    announce_name(swapped, parent, step.name);
+  }
 
   const auto move = [&]() -> Status {
     const std::shared_lock names_lock(names_mutex_);
-    {
-      const ActAs caller_rights(caller);
-      if (::renameat2(from->get(), name.c_str(), to->get(), new_name.c_str(), flags) != 0) return fail_errno();
-    }
+    RETURN_IF_ERROR(leads_on ? rename_at_next(step, from, to) : rename_outside(step, from, to));
     if (same) return {};
-    take_name(victim, new_parent, new_name);
-    move_name(moved, parent, name, new_parent, new_name);
-    move_name(swapped, new_parent, new_name, parent, name);
+    take_name(victim, new_parent, step.new_name);
+    move_name(moved, parent, step.name, new_parent, step.new_name);
+    move_name(swapped, new_parent, step.new_name, parent, step.name);
     return {};
   };
   // Each object whose ctime changes keeps its copy: the moved one, and the swapped or replaced one. Both are locked at
@@ -94,16 +216,32 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
       own_change(first, Change::kAttributes, [&] { return own_change(second, Change::kAttributes, move); });
 
   const bool happened = static_cast<bool>(done) && !same;
-  if (!same) finish_victim(victim, new_parent, new_name);
-  finish_move(moved, parent, name, new_parent, new_name, happened);
-  finish_move(swapped, new_parent, new_name, parent, name, happened);
-  if (happened) {
-    answers_.name_moved(parent_id, new_parent_id);
-    if (swapped != nullptr) answers_.name_moved(new_parent_id, parent_id);
-    touched(parent, {});
-    touched(new_parent, new_name);
+  if (!done && leads_on) {
+    take_back_name(moved, new_parent, step.new_name);
+    take_back_name(swapped, parent, step.name);
   }
+  if (!same) finish_victim(victim, new_parent, step.new_name);
+  finish_move(moved, parent, step.name, new_parent, step.new_name, happened);
+  finish_move(swapped, new_parent, step.new_name, parent, step.name, happened);
   return done;
+}
+
+Status MetaServer::rename_outside(const RenameStep& step, const FdPtr& from, const FdPtr& to) {
+  const ActAs caller_rights(step.by.caller);
+  const int renamed = ::renameat2(from->get(), step.name.c_str(), to->get(), step.new_name.c_str(), step.flags);
+  return renamed == 0 ? Status{} : Status(fail_errno());
+}
+
+// A server that is killed in the middle cannot say whether it has done it; the outside can.
+Status MetaServer::rename_at_next(const RenameStep& step, const FdPtr& from, const FdPtr& to) {
+  RenameStep next = step;
+  next.route.erase(next.route.begin());
+  const Status done = go_on(next);
+  if (done) return done;
+  const bool exchange = (step.flags & RENAME_EXCHANGE) != 0;
+  const bool happened = is_as_planned(to, step.new_name, step.moved) &&
+                        is_as_planned(from, step.name, exchange ? step.other : std::nullopt);
+  return happened ? Status{} : done;
 }
 
 }  // namespace forebay::meta

@@ -120,6 +120,41 @@ Status MetaServer::remove(const Caller& caller, InodeId parent_id, std::string_v
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
   const AnswerLeases::Change answers(answers_, listing_answers(parent));
+  const Status removed = ownership_.alone() ? remove_own(caller, parent, directory, name, at_flags)
+                                            : remove_at_owner(caller, parent, directory, name, at_flags);
+  if (removed) touched(parent, {});
+  return removed;
+}
+
+Status MetaServer::remove_at_owner(const Caller& caller, const InodePtr& parent, const FdPtr& directory,
+                                   const std::string& name, int at_flags) {
+  for (int tries = 0; tries < kMostPlans; ++tries) {
+    const Result<consistency::Probe> probe = external_.probe_child(directory->get(), name.c_str());
+    if (!probe) break;  // the outside says why not
+    ASSIGN_OR_RETURN(const uint32_t owner, owner_of_object(*probe));
+    if (owner == ownership_.self()) break;
+    ASSIGN_OR_RETURN(const auto peer, ownership_.peer(owner));
+    const Status removed = peer->remove_object(
+        {{caller, AnswerLeases::requester()}, parent->id, name, probe->identity, at_flags == AT_REMOVEDIR});
+    if (removed && probe->attributes.link_count == 1) (void)store_->delete_foreign(probe->identity);
+    if (removed || removed.error().code != EAGAIN) return removed;
+  }
+  return remove_own(caller, parent, directory, name, at_flags);
+}
+
+Status MetaServer::remove_object(const RemoveStep& step) {
+  const AnswerLeases::Requester requester(step.by.session);
+  ASSIGN_OR_RETURN(const InodePtr parent, directory(step.parent));
+  ASSIGN_OR_RETURN(const FdPtr fd, directory_fd(parent));
+  const Result<consistency::Probe> probe = external_.probe_child(fd->get(), step.name.c_str());
+  if (!probe || !(probe->identity == step.identity)) return fail(EAGAIN);
+  const Status removed = remove_own(step.by.caller, parent, fd, step.name, step.directory ? AT_REMOVEDIR : 0);
+  inodes_.release(parent);
+  return removed;
+}
+
+Status MetaServer::remove_own(const Caller& caller, const InodePtr& parent, const FdPtr& directory,
+                              const std::string& name, int at_flags) {
   ASSIGN_OR_RETURN(Victim victim, prepare_victim(parent, directory->get(), name));
   const Change kind = victim.link_count == 1 ? Change::kRemoval : Change::kAttributes;
   const Status removed = own_change(victim.inode, kind, [&]() -> Status {
@@ -132,7 +167,6 @@ Status MetaServer::remove(const Caller& caller, InodeId parent_id, std::string_v
     return {};
   });
   finish_victim(victim, parent, name);
-  if (removed) touched(parent, {});
   return removed;
 }
 

@@ -72,7 +72,7 @@ void MetaDispatch::Open(Controller* controller, const wire::OpenRequest* request
 
 void MetaDispatch::reply_created(transport::Serving& serving, const Result<CreateReply>& made, int flags,
                                  wire::CreateReply& reply) {
-  if (made) {
+  if (made && !made->elsewhere) {
     sessions_.looked_up(session_of(serving), made->id);
     sessions_.opened(session_of(serving), made->id, flags);
   }

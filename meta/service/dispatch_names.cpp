@@ -34,6 +34,12 @@ void MetaDispatch::Lookup(Controller* controller, const wire::NameRequest* reque
   reply_entry(serving, service_.lookup(caller, request->parent(), request->name()), *reply);
 }
 
+void MetaDispatch::Enter(Controller* controller, const wire::EnterRequest* request, wire::EntryReply* reply, Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  if (!is_name(serving, request->name())) return;
+  reply_entry(serving, service_.enter(request->parent(), request->name(), wire::decode(request->identity())), *reply);
+}
+
 void MetaDispatch::ForgetMany(Controller* controller, const wire::ForgetManyRequest* request, wire::Done*, Closure*) {
   const uint64_t session = session_of(serving_of(controller));
   for (const wire::Forgotten& inode : request->inodes()) {

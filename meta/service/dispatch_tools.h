@@ -45,7 +45,7 @@ inline bool is_name(transport::Serving& serving, std::string_view name) {
 template <typename Struct, typename Message>
 void reply_with(transport::Serving& serving, const Result<Struct>& result, Message& reply) {
   if (!result) return serving.fail(result.error());
-  wire::encode(*result, reply);
+  encode(*result, reply);  // of forebay::wire, as the message
 }
 
 }  // namespace forebay::meta

@@ -25,8 +25,12 @@ class ClusterWalk : public MountTest {
   }
 };
 
-TEST_F(ClusterWalk, EachMountInTurnAgreesAndTheOthersSeeTheSame) {
-  TestCluster cluster(4);
+// With one metadata server, and with several that share the tree.
+class ClusterWalkOf : public ClusterWalk, public testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(Metads, ClusterWalkOf, testing::Values(1, 3), testing::PrintToStringParamName());
+
+TEST_P(ClusterWalkOf, EachMountInTurnAgreesAndTheOthersSeeTheSame) {
+  TestCluster cluster(4, {}, {}, GetParam());
   const std::string models = cluster.make("models");
   for (int node = 1; node <= cluster.nodes(); ++node) {
     ASSERT_TRUE(walk(cluster, node, models)) << "node " << node;
@@ -38,8 +42,8 @@ TEST_F(ClusterWalk, EachMountInTurnAgreesAndTheOthersSeeTheSame) {
   EXPECT_TRUE(trees_are_equal(models, cluster.outside("")));
 }
 
-TEST_F(ClusterWalk, AllMountsAtOnceAgree) {
-  TestCluster cluster(4, {"flush.delay=50ms"});
+TEST_P(ClusterWalkOf, AllMountsAtOnceAgree) {
+  TestCluster cluster(4, {"flush.delay=50ms"}, {}, GetParam());
   const std::string models = cluster.make("models");
   std::vector<testing::AssertionResult> agreed(4, testing::AssertionSuccess());
   std::vector<std::thread> walks;

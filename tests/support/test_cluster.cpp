@@ -25,13 +25,13 @@ void expect_success(const ProcessResult& result, const std::string& what) {
 
 }  // namespace
 
-TestCluster::TestCluster(int nodes, const Settings& settings, const std::string& external) : nodes_(nodes) {
+TestCluster::TestCluster(int nodes, const Settings& settings, const std::string& external, int metads) : nodes_(nodes) {
   if (!external.empty()) external_ = external;
   std::string names;
   for (int node = 1; node <= nodes; ++node) names += "n" + std::to_string(node) + "\n";
   write_file(node_file_, names);
   std::vector<std::string> words = command("start");
-  words.insert(words.end(), {"-l", external_});
+  words.insert(words.end(), {"-l", external_, "--metad", std::to_string(metads)});
   for (const std::string& setting : common_settings()) words.insert(words.end(), {"--set", setting});
   for (const std::string& setting : settings) words.insert(words.end(), {"--set", setting});
   std::string stop = FOREBAY_BINARY;

@@ -131,7 +131,7 @@ void TreeCompare::compare_files(int subject, int model, const std::string& path)
   struct stat model_status;
   if (::fstat(subject, &subject_status) != 0 || ::fstat(model, &model_status) != 0)
     add(path, "fstat: " + error_name(errno));
-  else if (path == rules_.record_file)
+  else if (!rules_.record_file.empty() && path.ends_with(rules_.record_file))
     compare_records(subject, model, path);
   else
     compare_content(subject, model, std::max(subject_status.st_size, model_status.st_size), path);

@@ -15,7 +15,7 @@ struct CompareRules {
   StatRules stat;
   bool skip_common_holes = false;  // do not read what both sides call a hole
   size_t limit = 20;               // differences listed
-  std::string record_file;         // the path of a file of records in any order
+  std::string record_file;         // how the path of a file of records in any order ends; empty: there is none
   // Which names count in the directory compared first; all if null.
   std::function<bool(const std::string&)> wanted;
 };

@@ -15,10 +15,15 @@ void encode(const forebay::EntryReply& from, EntryReply& to) {
   to.set_id(from.id);
   encode(from.attributes, *to.mutable_attributes());
   to.set_valid_for_ms(encode_limit(from.valid_for));
+  if (!from.elsewhere) return;
+  to.mutable_elsewhere()->set_server(from.elsewhere->server);
+  encode(from.elsewhere->identity, *to.mutable_elsewhere()->mutable_identity());
 }
 
 forebay::EntryReply decode(const EntryReply& from) {
-  return {from.id(), decode(from.attributes()), decode_limit(from.valid_for_ms())};
+  forebay::EntryReply to{from.id(), decode(from.attributes()), decode_limit(from.valid_for_ms()), {}};
+  if (from.has_elsewhere()) to.elsewhere = {from.elsewhere().server(), decode(from.elsewhere().identity())};
+  return to;
 }
 
 void encode(const forebay::OpenReply& from, OpenReply& to) {

@@ -1,5 +1,7 @@
 #include "core/protocol/wire/convert_mgmt.h"
 
+#include <algorithm>
+
 namespace forebay::wire {
 namespace {
 
@@ -59,6 +61,7 @@ void encode(const forebay::ClusterInfo& cluster, ClusterInfo* message) {
   message->set_cluster(cluster.cluster);
   message->set_external(cluster.external);
   for (const Link& link : cluster.links) message->add_links(text_of(link));
+  message->set_metads(cluster.metads);
   for (const forebay::ServerInfo& server : cluster.servers) encode(server, message->add_servers());
 }
 
@@ -85,6 +88,7 @@ Result<forebay::ClusterInfo> decode(const ClusterInfo& message) {
     ASSIGN_OR_RETURN(Link link, parse_link(text));
     cluster.links.push_back(std::move(link));
   }
+  cluster.metads = std::clamp<uint32_t>(message.metads(), 1, kMostMetads);
   for (const ServerInfo& server : message.servers()) {
     ASSIGN_OR_RETURN(forebay::ServerInfo info, decode(server));
     cluster.servers.push_back(std::move(info));

@@ -9,5 +9,6 @@ namespace forebay::wire {
 constexpr uint32_t kMetaServiceNumber = 1;
 constexpr uint32_t kStorageServiceNumber = 2;
 constexpr uint32_t kManagementServiceNumber = 3;
+constexpr uint32_t kMetaPeerServiceNumber = 4;
 
 }  // namespace forebay::wire

@@ -37,6 +37,7 @@ class MgmtServerTest : public testing::Test {
     MgmtServer::Options options;
     options.cluster = "c1";
     options.external = "/gpfs";
+    options.metads = 2;
     options.now = [this] { return now_; };
     server_ = std::make_unique<MgmtServer>(options, Store::open(dir_ / "mgmt.db").value());
     ASSERT_TRUE(server_->load());
@@ -69,6 +70,18 @@ TEST_F(MgmtServerTest, TheFirstMetadataServerOwnsTheRoot) {
   EXPECT_EQ(server_->report(meta_server("n2"))->number, 1u);
   start();
   EXPECT_EQ(server_->report(meta_server("n2"))->number, 1u);
+  EXPECT_EQ(server_->cluster()->metads, 2u);
+}
+
+TEST_F(MgmtServerTest, ThereAreNoMoreMetadataServersThanTheClusterWasMadeFor) {
+  ASSERT_TRUE(server_->report(meta_server("n1")));
+  ASSERT_TRUE(server_->report(meta_server("n2")));
+  const auto third = server_->report(meta_server("n3"));
+  ASSERT_FALSE(third);
+  EXPECT_EQ(third.error().code, ENOSPC);
+  EXPECT_EQ(third.error().context,
+            "the cluster has its 2 metadata servers (mgmtd.metads); that of n3 would be one more");
+  EXPECT_TRUE(server_->report(meta_server("n2"))) << "it is one of them";
 }
 
 TEST_F(MgmtServerTest, WhoIsSilentIsOffline) {

@@ -1,0 +1,17 @@
+#include "meta/ownership.h"
+
+#include <xxhash.h>
+
+#include <array>
+
+namespace forebay::meta {
+
+// The same on all nodes, and with every version of this program.
+uint32_t Ownership::of_directory(const Identity& identity) const {
+  if (alone()) return self_;
+  const std::array<uint64_t, 3> words = {identity.device, identity.inode,
+                                         static_cast<uint64_t>(identity.birth.total_nanoseconds())};
+  return static_cast<uint32_t>(XXH3_64bits(words.data(), sizeof(words)) % servers_);
+}
+
+}  // namespace forebay::meta
