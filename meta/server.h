@@ -300,7 +300,10 @@ class MetaServer final : public MetaService, public MetaPeerService {
   Status rename_objects(const RenameStep& step);
   bool is_as_planned(const FdPtr& directory, const std::string& name, const std::optional<OwnedObject>& object);
   static Status rename_outside(const RenameStep& step, const FdPtr& from, const FdPtr& to);
-  Status rename_at_next(const RenameStep& step, const FdPtr& from, const FdPtr& to);
+  Status rename_at_next(const RenameStep& step);
+  enum class Moved { kNo, kYes, kUnknown };
+  Moved find_out(const RenameStep& step, const FdPtr& from, const FdPtr& to);
+  bool may_have_changed(const Status& done) const;
   static void announce_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
   static void take_back_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
   Result<InodePtr> prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,

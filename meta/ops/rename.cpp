@@ -85,12 +85,14 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
     RETURN_IF_ERROR(plan_rename(parent, step));
     done = go_on(step);
   }
-  if (!done) return done;
-  const bool exchanged = (flags & RENAME_EXCHANGE) != 0;
-  if (exchanged && !ownership_.is_own(new_parent_id)) answers_.name_arrived(parent_id);
-  touched(parent, exchanged ? step.name : std::string());
-  return {};
+  const bool exchange = (flags & RENAME_EXCHANGE) != 0;
+  if (exchange && !ownership_.is_own(new_parent_id)) answers_.name_arrived(parent_id);
+  if (may_have_changed(done)) touched(parent, exchange ? step.name : std::string());
+  return done;
 }
+
+// Another server may have done it, and not be able to say so.
+bool MetaServer::may_have_changed(const Status& done) const { return done || !ownership_.alone(); }
 
 // Who has what the names lead to. Nobody else changes that: who does a part compares the identity again.
 Status MetaServer::plan_rename(const InodePtr& parent, RenameStep& step) {
@@ -148,7 +150,8 @@ Status MetaServer::rename_into(const RenameStep& step) {
   RETURN_IF_ERROR(expect_foreign(step.moved));
   RenameStep next = step;
   next.at_objects = true;
-  RETURN_IF_ERROR(go_on(next));
+  const Status done = go_on(next);
+  if (!may_have_changed(done)) return done;
   if (!ownership_.is_own(step.parent)) {
     answers_.name_arrived(step.new_parent);
   } else {
@@ -156,7 +159,7 @@ Status MetaServer::rename_into(const RenameStep& step) {
     if ((step.flags & RENAME_EXCHANGE) != 0) answers_.name_moved(step.new_parent, step.parent);
   }
   touched(new_parent, step.new_name);
-  return {};
+  return done;
 }
 
 // False: what was planned for is not there (any more).
@@ -198,14 +201,16 @@ Status MetaServer::rename_objects(const RenameStep& step) {
     announce_name(swapped, parent, step.name);
   }
 
+  Moved outcome = Moved::kNo;
   const auto move = [&]() -> Status {
     const std::shared_lock names_lock(names_mutex_);
-    RETURN_IF_ERROR(leads_on ? rename_at_next(step, from, to) : rename_outside(step, from, to));
-    if (same) return {};
+    Status renamed = leads_on ? rename_at_next(step) : rename_outside(step, from, to);
+    outcome = renamed ? Moved::kYes : leads_on ? find_out(step, from, to) : Moved::kNo;
+    if (outcome != Moved::kYes || same) return renamed;
     take_name(victim, new_parent, step.new_name);
     move_name(moved, parent, step.name, new_parent, step.new_name);
     move_name(swapped, new_parent, step.new_name, parent, step.name);
-    return {};
+    return renamed;
   };
   // Each object whose ctime changes keeps its copy: the moved one, and the swapped or replaced one. Both are locked at
   // once, in the order of their numbers, so that two renames can't wait for each other.
@@ -215,8 +220,9 @@ Status MetaServer::rename_objects(const RenameStep& step) {
   const Status done =
       own_change(first, Change::kAttributes, [&] { return own_change(second, Change::kAttributes, move); });
 
-  const bool happened = static_cast<bool>(done) && !same;
-  if (!done && leads_on) {
+  if (outcome == Moved::kUnknown) return done;  // at one of both names; the next start settles which
+  const bool happened = outcome == Moved::kYes && !same;
+  if (leads_on && !happened) {
     take_back_name(moved, new_parent, step.new_name);
     take_back_name(swapped, parent, step.name);
   }
@@ -232,16 +238,22 @@ Status MetaServer::rename_outside(const RenameStep& step, const FdPtr& from, con
   return renamed == 0 ? Status{} : Status(fail_errno());
 }
 
-// A server that is killed in the middle cannot say whether it has done it; the outside can.
-Status MetaServer::rename_at_next(const RenameStep& step, const FdPtr& from, const FdPtr& to) {
+Status MetaServer::rename_at_next(const RenameStep& step) {
   RenameStep next = step;
   next.route.erase(next.route.begin());
-  const Status done = go_on(next);
-  if (done) return done;
-  const bool exchange = (step.flags & RENAME_EXCHANGE) != 0;
-  const bool happened = is_as_planned(to, step.new_name, step.moved) &&
-                        is_as_planned(from, step.name, exchange ? step.other : std::nullopt);
-  return happened ? Status{} : done;
+  return go_on(next);
+}
+
+// A server that was killed in the middle cannot say whether it has done its part; the outside can.
+MetaServer::Moved MetaServer::find_out(const RenameStep& step, const FdPtr& from, const FdPtr& to) {
+  const auto at = [&](const FdPtr& directory, const std::string& name, const std::optional<OwnedObject>& object) {
+    const Result<consistency::Probe> probe = external_.probe_child(directory->get(), name.c_str());
+    if (!probe && probe.error().code != ENOENT) return Moved::kUnknown;
+    return probe && object && probe->identity == object->identity ? Moved::kYes : Moved::kNo;
+  };
+  const Moved is_new = at(to, step.new_name, step.moved), is_old = at(from, step.name, step.moved);
+  if (is_new == Moved::kUnknown || is_old == Moved::kUnknown) return Moved::kUnknown;
+  return is_new == Moved::kYes && is_old == Moved::kNo ? Moved::kYes : Moved::kNo;
 }
 
 }  // namespace forebay::meta

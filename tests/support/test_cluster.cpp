@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <stdexcept>
 #include <thread>
@@ -23,6 +24,12 @@ void expect_success(const ProcessResult& result, const std::string& what) {
   throw std::runtime_error(what + ": " + result.err);
 }
 
+// So that any test can be tried with several.
+int usual_metads(int nodes) {
+  const char* const text = std::getenv("FOREBAY_TEST_METADS");
+  return text == nullptr ? 1 : std::clamp(std::stoi(text), 1, nodes);
+}
+
 }  // namespace
 
 TestCluster::TestCluster(int nodes, const Settings& settings, const std::string& external, int metads) : nodes_(nodes) {
@@ -31,6 +38,7 @@ TestCluster::TestCluster(int nodes, const Settings& settings, const std::string&
   for (int node = 1; node <= nodes; ++node) names += "n" + std::to_string(node) + "\n";
   write_file(node_file_, names);
   std::vector<std::string> words = command("start");
+  if (metads == 0) metads = usual_metads(nodes);
   words.insert(words.end(), {"-l", external_, "--metad", std::to_string(metads)});
   for (const std::string& setting : common_settings()) words.insert(words.end(), {"--set", setting});
   for (const std::string& setting : settings) words.insert(words.end(), {"--set", setting});

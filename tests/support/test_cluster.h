@@ -12,9 +12,9 @@ namespace forebay::test {
 
 class TestCluster {
  public:
-  // Nodes are called n1, n2, ... Over `external`; without, over a directory of its own. `metads`: the first nodes have
-  // a metadata server each. Failures throw.
-  explicit TestCluster(int nodes, const Settings& settings = {}, const std::string& external = {}, int metads = 1);
+  // Nodes are called n1, n2, ... Over `external`; without, over a directory of its own. `metads`: so many of the first
+  // nodes have a metadata server; 0: as FOREBAY_TEST_METADS says, or one. Failures throw.
+  explicit TestCluster(int nodes, const Settings& settings = {}, const std::string& external = {}, int metads = 0);
   // Gives up what is not flushed; nothing is left of it.
   ~TestCluster();
   TestCluster(const TestCluster&) = delete;
