@@ -303,10 +303,10 @@ Status MetaServer::mark_dirty(InodeId id, bool leased) {
     unlinked = inode->unlinked;
   }
   keep_dirty(inode);
-  used(inode);                               // from now on the evictor counts on it
-  if (unlinked) return store_orphan(inode);  // nobody will look for it outside
+  used(inode);  // from now on the evictor counts on it
+  // Also of an unlinked file that has a row: that may be known as dirty, and by its name, until this is committed.
   RETURN_IF_ERROR(store_inode(inode));
-  if (!leased) schedule_flush(*inode);
+  if (!leased && !unlinked) schedule_flush(*inode);
   return {};
 }
 

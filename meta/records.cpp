@@ -49,7 +49,8 @@ Status MetaServer::put_chain(const InodePtr& inode, int depth) {
     ++put;
   }
   inode->names_stored = put == inode->names.size();
-  return {};
+  // Nobody will look for it outside: with the next start its copy goes.
+  return inode->unlinked ? store_->put_intent(0, "", inode->id) : Status{};
 }
 
 void MetaServer::record_directory(const InodePtr& inode) {
@@ -80,18 +81,6 @@ void MetaServer::keep_orphan_row(const InodePtr& inode) {
   Status kept = store_->delete_names(inode->id);
   if (kept) kept = store_->put_intent(0, "", inode->id);
   if (!kept) log(Module::kMeta).error("{}", kept.error().message());
-}
-
-Status MetaServer::store_orphan(const InodePtr& inode) {
-  const uint64_t losses = store_->losses();
-  {
-    const std::lock_guard lock(inode->mutex);
-    if (inode->stored) return {};
-    RETURN_IF_ERROR(store_->put_inode(row_of(*inode)));
-    inode->stored = true;
-  }
-  RETURN_IF_ERROR(store_->put_intent(0, "", inode->id));
-  return store_->commit(losses);
 }
 
 void MetaServer::erase_row(const InodePtr& inode) {

@@ -254,7 +254,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
 
   // --- meta/records.cpp: rows of the database
   InodeRow row_of(Inode& inode);
-  // Writes the inode's row, its names and the directories above; committed when this returns.
+  // Writes the inode's row, its names (or that it has none any more) and the directories above; committed when this
+  // returns.
   Status store_inode(const InodePtr& inode);
   Status put_chain(const InodePtr& inode, int depth);
   // Of a cluster: a client that stands in the directory finds it also after a restart. Committed with what comes next.
@@ -263,8 +264,6 @@ class MetaServer final : public MetaService, public MetaPeerService {
   void erase_row(const InodePtr& inode);
   // Of a file that has no name any more, while its data is in use: after a kill it is found by its row, and goes.
   void keep_orphan_row(const InodePtr& inode);
-  // The same of one that never had a name, or none that was recorded. Committed when this returns.
-  Status store_orphan(const InodePtr& inode);
 
   // --- meta/ops/link.cpp
   Result<EntryReply> link_of_other(const Caller& caller, InodeId id, const InodePtr& parent, const std::string& name);

@@ -9,8 +9,8 @@
 
 namespace forebay::meta {
 
-// Where a moved object may be is recorded before it moves, if the database knows the object: after a crash the one of
-// both names counts where the identity is found.
+// Where a moved object may be is recorded before it moves, if the database knows the object or is about to, by a write
+// that is under way: after a crash the one of both names counts where the identity is found.
 Result<InodePtr> MetaServer::prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
                                           const InodePtr& new_parent, const std::string& new_name) {
   const Result<consistency::Probe> probe = external_.probe_child(parent_fd, name.c_str());
@@ -18,14 +18,16 @@ Result<InodePtr> MetaServer::prepare_move(const InodePtr& parent, int parent_fd,
   if (probe->is_mount_root) return fail(EBUSY);
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.find_by_identity(probe->identity));
   if (inode == nullptr) return inode;
-  bool stored = false;
+  bool stored = false, written = false;
   {
     const std::lock_guard lock(inode->mutex);
     add_name(*inode, parent, name);
     stored = inode->stored;
+    written = inode->writers > 0;
   }
-  if (!stored) return inode;
+  if (!stored && !written) return inode;
   const uint64_t losses = store_->losses();
+  if (!stored) RETURN_IF_ERROR(put_chain(inode, 0));
   RETURN_IF_ERROR(put_chain(new_parent, 1));
   RETURN_IF_ERROR(store_->put_intent(new_parent->id, new_name, inode->id));
   RETURN_IF_ERROR(store_->commit(losses));

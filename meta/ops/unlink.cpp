@@ -23,17 +23,19 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
   ASSIGN_OR_RETURN(victim.inode, inodes_.find_by_identity(probe->identity));
   if (victim.inode == nullptr) return victim;
   victim.fd = std::make_shared<UniqueFd>(*std::move(fd));
-  bool dirty = false, other_names = false;
+  bool dirty = false, stored = false, other_names = false;
   {
     const std::lock_guard lock(victim.inode->mutex);
     add_name(*victim.inode, parent, name);
     if (victim.inode->attributes.mode == 0) victim.inode->attributes = probe->attributes;
-    dirty = victim.inode->dirty;
+    dirty = victim.inode->dirty || victim.inode->writers > 0;  // or in a moment, by a write that is under way
+    stored = victim.inode->stored;
     other_names = victim.inode->names.size() > 1;
   }
   if (!dirty) return victim;
   if (victim.link_count == 1) {
     const uint64_t losses = store_->losses();
+    if (!stored) RETURN_IF_ERROR(put_chain(victim.inode, 0));
     RETURN_IF_ERROR(store_->put_intent(0, "", victim.inode->id));
     RETURN_IF_ERROR(store_->commit(losses));
   } else if (other_names || victim.inode->transient) {
@@ -92,8 +94,9 @@ void MetaServer::finish_victim(const Victim& victim, const InodePtr& parent, std
     if (stored) (void)store_->delete_intents(inode->id);
     return;
   }
-  scheduler_.remove(inode->id);                                    // nobody will look for it outside
-  if (has_data && (open || known)) return keep_orphan_row(inode);  // the data goes with the last release() or forget()
+  scheduler_.remove(inode->id);  // nobody will look for it outside
+  // The data goes with the last release() or forget(), and who has it open may be about to write the first.
+  if (open || (has_data && known)) return keep_orphan_row(inode);
   if (has_data) return discard_copy(inode);
   if (stored) erase_row(inode);
 }

@@ -75,6 +75,57 @@ TEST_F(RecoveryTest, AKillBetweenTheUnlinkAndItsRecordIsNoConflict) {
   EXPECT_EQ(storage().space().used_bytes, 0u);
 }
 
+// The database knew it as dirty and by its name, from before the flush, and nothing was committed since.
+TEST_F(RecoveryTest, AFileThatWasFlushedThenUnlinkedThenWrittenDoesNotComeBack) {
+  const InodeId id = meta().create(root(), kRootInode, "a", 0644, O_WRONLY)->id;
+  ASSERT_TRUE(storage().write(id, 0, std::string("hello")));
+  EXPECT_EQ(flush().failed_files, 0u);
+  ASSERT_TRUE(meta().unlink(root(), kRootInode, "a"));
+  ASSERT_TRUE(storage().write(id, 0, std::string("again")));
+  kill();
+  EXPECT_EQ(meta().status().dirty_files, 0u);
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_TRUE(conflict_files().empty());
+  EXPECT_EQ(storage().space().used_bytes, 0u);
+}
+
+TEST_F(RecoveryTest, AFileThatWasFlushedThenReplacedThenWrittenDoesNotComeBack) {
+  const InodeId id = meta().create(root(), kRootInode, "a", 0644, O_WRONLY)->id;
+  ASSERT_TRUE(storage().write(id, 0, std::string("hello")));
+  EXPECT_EQ(flush().failed_files, 0u);
+  test::write_file(outside("b"), "theirs");
+  ASSERT_TRUE(meta().rename(root(), kRootInode, "b", kRootInode, "a", 0));
+  ASSERT_TRUE(storage().write(id, 0, std::string("again")));
+  kill();
+  EXPECT_EQ(flush().failed_files, 0u);
+  EXPECT_TRUE(conflict_files().empty());
+  EXPECT_EQ(outside_content("a"), "theirs");
+}
+
+// Its first write may be under way, and make it known as dirty before the outside is asked. What was recorded before
+// is seen best when the outside refuses.
+TEST_F(RecoveryTest, AnUnlinkOfAFileThatIsOpenForWritingIsIntendedBefore) {
+  const InodeId id = meta().create(root(), kRootInode, "a", 0644, O_WRONLY)->id;
+  const Caller other{.uid = 1000, .gid = 1000};
+  EXPECT_EQ(meta().unlink(other, kRootInode, "a").error().code, EACCES);
+  kill([&](Store& store) {
+    const auto intents = store.intents_of(id);
+    ASSERT_EQ(intents->size(), 1u);
+    EXPECT_EQ(intents->front().parent, 0u);
+  });
+}
+
+TEST_F(RecoveryTest, ARenameOfAFileThatIsOpenForWritingIsIntendedBefore) {
+  const InodeId id = meta().create(root(), kRootInode, "a", 0644, O_WRONLY)->id;
+  const Caller other{.uid = 1000, .gid = 1000};
+  EXPECT_EQ(meta().rename(other, kRootInode, "a", kRootInode, "b", 0).error().code, EACCES);
+  kill([&](Store& store) {
+    const auto intents = store.intents_of(id);
+    ASSERT_EQ(intents->size(), 1u);
+    EXPECT_EQ(intents->front().name, "b");
+  });
+}
+
 // The database knew the file by the name that went. It is to be found by the one that is left.
 TEST_F(RecoveryTest, AnUnlinkedLinkOfADirtyFileLeavesItsDataToTheOther) {
   test::write_file(outside("a"), "theirs");
