@@ -1,18 +1,16 @@
 #include "core/transport/handshake.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
 #include <cassert>
 
-#include "core/io.h"
 #include "core/printable.h"
+#include "core/private_file.h"
 #include "core/transport/hello.pb.h"
 
 namespace forebay::transport {
@@ -103,16 +101,7 @@ std::string_view role_name(Role role) {
 }
 
 Result<Secret> Secret::read(const std::string& path) {
-  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail_errno("secret file {}", path);
-  struct stat attributes = {};
-  if (::fstat(fd.get(), &attributes) != 0) return fail_errno("secret file {}", path);
-  if ((attributes.st_mode & (S_IRWXO | S_IWGRP)) != 0) {
-    return fail(EINVAL, "secret file {}: others may read or change it; chmod 600", path);
-  }
-  std::string key(kMostSecretBytes, '\0');
-  ASSIGN_OR_RETURN(const size_t bytes, pread_full(fd.get(), key.data(), key.size(), 0));
-  key.resize(bytes);
+  ASSIGN_OR_RETURN(std::string key, read_private_file("secret file", path, kMostSecretBytes));
   while (!key.empty() && (key.back() == '\n' || key.back() == '\r')) key.pop_back();
   if (key.size() < kLeastSecretBytes) {
     return fail(EINVAL, "secret file {}: has {} bytes; at least {} are needed", path, key.size(), kLeastSecretBytes);
