@@ -74,6 +74,11 @@ Status check_config(const Config& config) {
     return fail(EINVAL, "evict.low: {} is not below evict.high, {}", share_text(config.evict.low),
                 share_text(config.evict.high));
   }
+  const Config::Cluster& cluster = config.cluster;
+  const bool with_tls = cluster.tls_certificate != "none";
+  if ((cluster.tls_key != "none") != with_tls || (cluster.tls_ca != "none") != with_tls) {
+    return fail(EINVAL, "cluster.tls_certificate, cluster.tls_key and cluster.tls_ca: set all of them, or none");
+  }
   return {};
 }
 

@@ -74,6 +74,10 @@ struct Config {
     std::string name = "auto";  // of this node; "auto": the host's
     std::string mgmtd = "none";
     std::string secret_file = "none";
+    // Of files in PEM; all of them or none.
+    std::string tls_certificate = "none";
+    std::string tls_key = "none";
+    std::string tls_ca = "none";
     std::string external = "none";
   } cluster;
   // Of the daemons. Lists are separated by commas.

@@ -195,10 +195,26 @@ std::vector<ConfigKey> cluster_keys() {
        [](Config& c, std::string_view v) { return set_address(c.cluster.mgmtd, v); },
        [](const Config& c) { return c.cluster.mgmtd; }},
       {"cluster.secret_file", KeyType::kText, "path | none",
-       "A file with what all members know and nobody else: at least 16 bytes. Without it daemons listen on loopback "
-       "addresses and Unix sockets only.",
+       "A file with what all members know and nobody else: at least 16 bytes. Without it, and without "
+       "cluster.tls_certificate, daemons listen on loopback addresses and Unix sockets only.",
        [](Config& c, std::string_view v) { return set_path(c.cluster.secret_file, v); },
        [](const Config& c) { return c.cluster.secret_file; }},
+      {"cluster.tls_certificate", KeyType::kText, "path | none",
+       "The certificate that this member shows to others (PEM): TCP connections are encrypted then, with TLS 1.3. Set "
+       "all "
+       "three of these keys on all members, or none.",
+       [](Config& c, std::string_view v) { return set_path(c.cluster.tls_certificate, v); },
+       [](const Config& c) { return c.cluster.tls_certificate; }},
+      {"cluster.tls_key", KeyType::kText, "path | none",
+       "The private key of that certificate (PEM, without a password); nobody else may read it.",
+       [](Config& c, std::string_view v) { return set_path(c.cluster.tls_key, v); },
+       [](const Config& c) { return c.cluster.tls_key; }},
+      {"cluster.tls_ca", KeyType::kText, "path | none",
+       "The certificate of the CA that signs those of all members (PEM), and of nobody else: whoever has one of it is "
+       "a "
+       "member.",
+       [](Config& c, std::string_view v) { return set_path(c.cluster.tls_ca, v); },
+       [](const Config& c) { return c.cluster.tls_ca; }},
       {"cluster.external", KeyType::kText, "path | none",
        "The external directory, the same on all nodes; mgmtd tells the others.",
        [](Config& c, std::string_view v) { return set_path(c.cluster.external, v); },

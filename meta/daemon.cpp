@@ -39,9 +39,9 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   EndSignal end;
   raise_descriptor_limit();
   ::umask(077);
-  ASSIGN_OR_RETURN(const transport::Secret secret, check_member(config, config.metad.listen));
+  ASSIGN_OR_RETURN(const transport::Credentials credentials, check_member(config, config.metad.listen));
   ASSIGN_OR_RETURN(IdentityFile identity, IdentityFile::take(config.metad.data));
-  transport::Server server({transport::Role::kMeta, node_name_of(config), identity.cluster(), 0}, secret);
+  transport::Server server({transport::Role::kMeta, node_name_of(config), identity.cluster(), 0}, credentials);
   RETURN_IF_ERROR(transport::listen_on_all(server, config.metad.listen));
 
   const ServerInfo self = describe(config, identity);

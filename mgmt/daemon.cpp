@@ -35,9 +35,9 @@ Status check_metads(Store& store, uint32_t metads) {
 Status run_daemon(const Config& config, const std::function<void()>& ready) {
   EndSignal end;
   raise_descriptor_limit();
-  ASSIGN_OR_RETURN(const transport::Secret secret, read_secret(config));
+  ASSIGN_OR_RETURN(const transport::Credentials credentials, read_credentials(config));
   if (config.cluster.external == "none") return fail(EINVAL, "cluster.external: is not set");
-  RETURN_IF_ERROR(transport::check_listen(secret, config.mgmtd.listen));
+  RETURN_IF_ERROR(transport::check_listen(credentials, config.mgmtd.listen));
   ASSIGN_OR_RETURN(IdentityFile identity, IdentityFile::take(config.mgmtd.data));
   RETURN_IF_ERROR(identity.join(identity.identity(), 0));
   ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::open(config.mgmtd.data + "/mgmt.db"));
@@ -51,7 +51,7 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   MgmtServer service(std::move(options), std::move(store));
   RETURN_IF_ERROR(service.load());
   MgmtDispatch dispatch(service);
-  transport::Server server({transport::Role::kManagement, node_name_of(config), identity.identity(), 0}, secret);
+  transport::Server server({transport::Role::kManagement, node_name_of(config), identity.identity(), 0}, credentials);
   server.add(wire::kManagementServiceNumber, dispatch);
   RETURN_IF_ERROR(transport::listen_on_all(server, config.mgmtd.listen));
   RETURN_IF_ERROR(server.start());

@@ -83,7 +83,7 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   EndSignal end;
   raise_descriptor_limit();
   ::umask(077);
-  ASSIGN_OR_RETURN(const transport::Secret secret, check_member(config, config.storaged.listen));
+  ASSIGN_OR_RETURN(const transport::Credentials credentials, check_member(config, config.storaged.listen));
   ASSIGN_OR_RETURN(std::vector<Target> targets, take_targets(config));
   ASSIGN_OR_RETURN(const std::string cluster, cluster_of(targets));
   // The port first: who is told of us shall find us.
@@ -92,7 +92,7 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
     const auto found = by_id.find(id);
     return found == by_id.end() ? nullptr : found->second;
   });
-  transport::Server server({transport::Role::kStorage, node_name_of(config), cluster, 0}, secret);
+  transport::Server server({transport::Role::kStorage, node_name_of(config), cluster, 0}, credentials);
   RETURN_IF_ERROR(transport::listen_on_all(server, config.storaged.listen));
 
   std::mutex mutex;  // of the targets, which heartbeats look at from now on

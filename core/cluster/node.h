@@ -1,4 +1,5 @@
-// Node: what every member of a cluster has: the secret, a name, the way to mgmtd, and through that to all the others.
+// Node: what every member of a cluster has: its credentials, a name, the way to mgmtd, and through that to all the
+// others.
 #pragma once
 
 #include <memory>
@@ -11,12 +12,12 @@
 
 namespace forebay {
 
-// cluster.secret_file; no secret where there is none.
-Result<transport::Secret> read_secret(const Config& config);
+// cluster.secret_file and cluster.tls_*, or none of them. EINVAL: what is wrong with them; errors of the files.
+Result<transport::Credentials> read_credentials(const Config& config);
 
-// What can be wrong with a server's configuration, before anything is made of it. EINVAL, EACCES, and errors of the
-// secret file.
-Result<transport::Secret> check_member(const Config& config, const std::string& listen);
+// What can be wrong with a server's configuration, before anything is made of it. EINVAL, EACCES, and errors of
+// read_credentials().
+Result<transport::Credentials> check_member(const Config& config, const std::string& listen);
 
 class Node {
  public:
@@ -27,7 +28,6 @@ class Node {
   ~Node();
 
   const std::string& name() const { return self_.node; }
-  const transport::Secret& secret() const { return secret_; }
   // What mgmtd made of as_server().
   const ServerInfo& as_server() const { return as_server_; }
   MgmtService& mgmt() { return mgmt_; }
@@ -35,10 +35,10 @@ class Node {
   Peers& peers() { return *peers_; }
 
  private:
-  Node(const transport::Address& mgmtd, transport::Party self, transport::Secret secret);
+  Node(const transport::Address& mgmtd, transport::Party self, transport::Credentials credentials);
 
   transport::Party self_;
-  const transport::Secret secret_;
+  const transport::Credentials credentials_;
   transport::Channel channel_;
   RemoteMgmt mgmt_;
   Membership membership_;

@@ -49,7 +49,7 @@ Result<Peers::Server*> Peers::connect(const ServerInfo& info, uint32_t service) 
   if (server.channel != nullptr && server.addresses == info.addresses) return &server;
   const std::vector<transport::Address> addresses = reachable_addresses(info, self_.node);
   if (addresses.empty()) return fail(EHOSTUNREACH, "node {}: none of its addresses can be used", info.node);
-  server = {info.addresses, std::make_shared<transport::Channel>(addresses, service, self_, secret_), {}, {}, {}};
+  server = {info.addresses, std::make_shared<transport::Channel>(addresses, service, self_, credentials_), {}, {}, {}};
   return &server;
 }
 

@@ -16,8 +16,8 @@ namespace forebay {
 class Peers {
  public:
   // `membership` outlives this.
-  Peers(Membership& membership, transport::Party self, transport::Secret secret)
-      : membership_(membership), self_(std::move(self)), secret_(std::move(secret)) {}
+  Peers(Membership& membership, transport::Party self, transport::Credentials credentials)
+      : membership_(membership), self_(std::move(self)), credentials_(std::move(credentials)) {}
 
   // ENXIO: there is no such target. Thread safe, like all of these.
   Result<std::shared_ptr<StorageService>> storage(TargetId target);
@@ -49,7 +49,7 @@ class Peers {
 
   Membership& membership_;
   const transport::Party self_;
-  const transport::Secret secret_;
+  const transport::Credentials credentials_;
   std::mutex mutex_;
   bool shut_down_ = false;
   std::map<std::pair<std::string, uint32_t>, Server> servers_;  // by identity and service

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <memory>
@@ -166,6 +167,23 @@ Result<UniqueFd> accept_from(int listener) {
   if (!fd) return fail_errno();
   if (peer.ss_family != AF_UNIX) set_tcp_options(fd.get());
   return fd;
+}
+
+bool is_unix_socket(int socket) {
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  return ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+std::string peer_text(int socket) {
+  sockaddr_storage peer = {};
+  socklen_t size = sizeof(peer);
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &size) != 0) return {};
+  std::array<char, NI_MAXHOST> host = {};
+  const int unknown = ::getnameinfo(reinterpret_cast<const sockaddr*>(&peer), size, host.data(), host.size(), nullptr,
+                                    0, NI_NUMERICHOST);
+  if (peer.ss_family == AF_UNIX || unknown != 0) return {};
+  return Address{.host = host.data(), .port = ntohs(reinterpret_cast<const sockaddr_in*>(&peer)->sin_port)}.text();
 }
 
 Result<UniqueFd> connect_to(const Address& address, std::chrono::milliseconds limit) {

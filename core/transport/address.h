@@ -35,6 +35,10 @@ Result<UniqueFd> listen_on(Address& address);
 // Takes one connection from a listening socket; non-blocking. EAGAIN when there is none.
 Result<UniqueFd> accept_from(int listener);
 
+bool is_unix_socket(int socket);
+// Who is at the other end of a connected socket, "10.0.0.2:41234"; empty if it is a Unix socket.
+std::string peer_text(int socket);
+
 // A connected socket, non-blocking. ETIMEDOUT, ECONNREFUSED, ENOENT, ... with the address.
 Result<UniqueFd> connect_to(const Address& address, std::chrono::milliseconds limit);
 

@@ -6,7 +6,6 @@
 #include <thread>
 
 #include "core/log.h"
-#include "core/transport/socket_connection.h"
 
 namespace forebay::transport {
 namespace {
@@ -27,11 +26,11 @@ uint8_t request_level() { return level_of_thread; }
 LevelScope::LevelScope(uint8_t level) : before_(level_of_thread) { level_of_thread = level; }
 LevelScope::~LevelScope() { level_of_thread = before_; }
 
-Channel::Channel(std::vector<Address> addresses, uint32_t service, Party self, Secret secret)
+Channel::Channel(std::vector<Address> addresses, uint32_t service, Party self, Credentials credentials)
     : addresses_(std::move(addresses)),
       name_(addresses_.front().text()),
       service_(service),
-      secret_(std::move(secret)),
+      credentials_(std::move(credentials)),
       self_(std::move(self)) {}
 
 Channel::~Channel() { shut_down(); }
@@ -163,8 +162,8 @@ Result<std::unique_ptr<Connection>> Channel::connect(Call& call) {
       if (last.error().code == ETIMEDOUT || last.error().code == ENOENT) last.error().code = EHOSTUNREACH;
       continue;
     }
-    auto connection = std::make_unique<SocketConnection>(*std::move(socket), address.text());
-    const Result<Greeted> greeted = greet(*connection, self_, secret_, call.level_, deadline);
+    auto connection = connection_over(*std::move(socket), address.text(), credentials_, TlsSide::kClient);
+    const Result<Greeted> greeted = greet(*connection, self_, credentials_.secret, call.level_, deadline);
     if (!greeted) return Failure(greeted.error());
     epoch_ = greeted->peer.session;
     if (call.epoch_ == 0) call.epoch_ = greeted->peer.session;

@@ -14,14 +14,14 @@
 
 #include "core/transport/address.h"
 #include "core/transport/call.h"
-#include "core/transport/handshake.h"
+#include "core/transport/credentials.h"
 
 namespace forebay::transport {
 
 class Channel final : public google::protobuf::RpcChannel {
  public:
   // `addresses`: of the one server, the best first. `service`: its number there.
-  Channel(std::vector<Address> addresses, uint32_t service, Party self, Secret secret);
+  Channel(std::vector<Address> addresses, uint32_t service, Party self, Credentials credentials);
   ~Channel() override;
 
   // One request, there and back. `controller`: a Call, which has the result. Thread safe.
@@ -58,7 +58,7 @@ class Channel final : public google::protobuf::RpcChannel {
   const std::vector<Address> addresses_;
   const std::string name_;
   const uint32_t service_;
-  const Secret secret_;
+  const Credentials credentials_;
   Party self_;  // guarded by mutex_ where the cluster is learnt
 
   std::atomic<uint64_t> epoch_{0};

@@ -42,6 +42,9 @@ class Connection {
  public:
   virtual ~Connection() = default;
 
+  // Before anything else: what this kind of connection needs so that nobody listens and the peer is who may speak.
+  // EACCES: he is not, or does not take us for it.
+  virtual Status secure(Deadline) { return {}; }
   // Sends a message; fills in its header's sizes. `descriptor`: goes with it, if this is not -1.
   virtual Status send(Header header, std::string_view body, const Bulk& bulk, int descriptor, Deadline deadline) = 0;
   // Receives the next message, without its bulk.
@@ -53,6 +56,8 @@ class Connection {
   virtual bool passes_descriptors() const = 0;
   // Becomes readable when a message comes, or the peer goes.
   virtual int poll_descriptor() const = 0;
+  // Something that came is here already: poll_descriptor() does not tell of it any more.
+  virtual bool has_input() const { return false; }
   // Ends it for both sides, and whoever waits in a call. Thread safe.
   virtual void shut_down() = 0;
   // Who is at the other end, for messages to people.

@@ -66,6 +66,11 @@ HeaderBytes encode(const Header& header) {
 
 Result<Header> decode(std::span<const char, kHeaderBytes> bytes) {
   Reader in(bytes.data());
+  if (bytes.front() == kTlsHandshake) {
+    return fail(EPROTO,
+                "speaks TLS, and this side does not; set cluster.tls_certificate, cluster.tls_key and "
+                "cluster.tls_ca on all nodes or on none");
+  }
   if (in.u32() != kMagic) return fail(EPROTO, "not a forebay message");
   Header header;
   header.version = in.u16();

@@ -19,6 +19,8 @@
 namespace forebay::transport {
 
 constexpr uint32_t kMagic = 0x59414246;  // "FBAY"
+// Who speaks TLS begins with this byte, a record's type, and never with the first one of kMagic.
+constexpr char kTlsHandshake = 22;
 // What this program speaks: from the oldest to the newest. Both ends use the newest that both know.
 constexpr uint16_t kOldestVersion = 1, kNewestVersion = 1;
 

@@ -56,11 +56,15 @@ Status send_hello(Connection& connection, const google::protobuf::Message& messa
   return connection.send(hello_header(), message.SerializeAsString(), {}, -1, deadline);
 }
 
-// Says why, and returns the same.
-Failure refuse(Connection& connection, int code, std::string reason, Deadline deadline) {
+void tell(Connection& connection, int code, std::string_view reason, Deadline deadline) {
   Header header = hello_header();
   header.code = code;
   (void)connection.send(header, reason, {}, -1, deadline);
+}
+
+// Says why, and returns the same.
+Failure refuse(Connection& connection, int code, const std::string& reason, Deadline deadline) {
+  tell(connection, code, reason, deadline);
   return fail(code, "{}: {}", connection.peer_name(), reason);
 }
 
@@ -121,6 +125,7 @@ std::string Secret::prove(std::string_view label, std::string_view said) const {
 
 Result<Greeted> greet(Connection& connection, const Party& self, const Secret& secret, uint8_t level,
                       Deadline deadline) {
+  RETURN_IF_ERROR(connection.secure(deadline));
   wire::Hello hello;
   hello.set_oldest_version(kOldestVersion);
   hello.set_newest_version(kNewestVersion);
@@ -153,7 +158,14 @@ Result<Greeted> greet(Connection& connection, const Party& self, const Secret& s
 }
 
 Result<Greeted> answer(Connection& connection, const Party& self, const Secret& secret, Deadline deadline) {
-  ASSIGN_OR_RETURN(const std::string said, receive_hello(connection, deadline));
+  RETURN_IF_ERROR(connection.secure(deadline));
+  const Result<std::string> first = receive_hello(connection, deadline);
+  if (!first) {
+    // Who speaks something else, TLS even, would not know why the connection ends, and try again.
+    if (first.error().code == EPROTO) tell(connection, EPROTO, first.error().context, deadline);
+    return Failure(first.error());
+  }
+  const std::string& said = *first;
   ASSIGN_OR_RETURN(const auto hello, parse_hello<wire::Hello>(said, connection));
   if (auto [code, reason] = objection(hello, self); code != 0) return refuse(connection, code, reason, deadline);
   wire::HelloOffer offer;

@@ -1,6 +1,6 @@
-// Handshake: both ends agree on a version and prove to each other that they know the shared secret, before anything
-// else is said. The secret itself is never sent; both nonces are part of what is proved, so that nothing can be
-// replayed.
+// Handshake: both ends make the connection secure if it is one with TLS, agree on a version, and prove to each other
+// that they know the shared secret, before anything else is said. The secret itself is never sent; both nonces are part
+// of what is proved, so that nothing can be replayed.
 #pragma once
 
 #include "core/transport/connection.h"
@@ -44,7 +44,7 @@ struct Greeted {
 };
 
 // The client's part. EACCES: one knows the secret and the other does not, or another one; EPROTO: no common version;
-// EXDEV: another cluster; and errors of the connection.
+// EXDEV: another cluster; and errors of the connection, see Connection::secure().
 Result<Greeted> greet(Connection& connection, const Party& self, const Secret& secret, uint8_t level,
                       Deadline deadline);
 // The server's part; the client is told why it is refused. The same errors.

@@ -13,7 +13,6 @@
 #include "core/printable.h"
 #include "core/transport/call.h"
 #include "core/transport/serving.h"
-#include "core/transport/socket_connection.h"
 
 namespace forebay::transport {
 namespace {
@@ -34,8 +33,11 @@ bool may_repeat(const google::protobuf::MethodDescriptor& method) {
 
 }  // namespace
 
-Server::Server(Party self, Secret secret, ServerLimits limits)
-    : self_(std::move(self)), secret_(std::move(secret)), limits_(limits), stop_event_(::eventfd(0, EFD_CLOEXEC)) {
+Server::Server(Party self, Credentials credentials, ServerLimits limits)
+    : self_(std::move(self)),
+      credentials_(std::move(credentials)),
+      limits_(limits),
+      stop_event_(::eventfd(0, EFD_CLOEXEC)) {
   self_.session = random_number();
   for (size_t i = 0; i < pools_.size(); ++i) {
     pools_[i].epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
@@ -46,7 +48,7 @@ Server::Server(Party self, Secret secret, ServerLimits limits)
 Server::~Server() { stop(); }
 
 Status Server::listen(Address& address) {
-  RETURN_IF_ERROR(check_listen(secret_, address.text()));
+  RETURN_IF_ERROR(check_listen(credentials_, address.text()));
   ASSIGN_OR_RETURN(UniqueFd listener, listen_on(address));
   listeners_.push_back(std::move(listener));
   return {};
@@ -142,7 +144,9 @@ void Server::accept_clients(int listener) {
     }
     auto client = std::make_shared<Client>();
     const int descriptor = socket->get();
-    client->connection = std::make_unique<SocketConnection>(*std::move(socket), "a client");
+    const std::string peer = peer_text(descriptor);
+    client->connection = connection_over(*std::move(socket), peer.empty() ? "a client" : "a client at " + peer,
+                                         credentials_, TlsSide::kServer);
     uint64_t key = 0;
     {
       const std::lock_guard lock(mutex_);
@@ -187,6 +191,8 @@ void Server::attend(uint64_t key) {
 
 void Server::await(uint64_t key, const Client& client, int operation, uint32_t events) {
   const int descriptor = client.connection->poll_descriptor();
+  // What is in our hands already wakes nobody; a socket that can be written to does, at once.
+  if (events == kRequests && client.connection->has_input()) events |= EPOLLOUT;
   client.turns.fetch_add(1, std::memory_order_release);
   if (!watch(pools_[client.level], descriptor, key, events, operation)) remove(key);
 }
@@ -227,7 +233,8 @@ void Server::admit_clients() {
 }
 
 bool Server::greet(uint64_t key, const ClientPtr& client) {
-  const Result<Greeted> greeted = answer(*client->connection, self_, secret_, steady_clock::now() + kGreetingLimit);
+  const Result<Greeted> greeted =
+      answer(*client->connection, self_, credentials_.secret, steady_clock::now() + kGreetingLimit);
   if (!greeted) {
     // Port scans and health checks come and go without a word.
     if (greeted.error().code != ECONNRESET) log(Module::kCore).warn("refused {}", printable(greeted.error().context));
@@ -341,11 +348,13 @@ void Server::keep_house() {
   }
 }
 
-Status check_listen(const Secret& secret, const std::string& addresses) {
+Status check_listen(const Credentials& credentials, const std::string& addresses) {
   for (const std::string& text : split_list(addresses)) {
     ASSIGN_OR_RETURN(const Address address, parse_address(text));
-    if (secret || is_local(address)) continue;
-    return fail(EACCES, "{}: without cluster.secret_file only loopback addresses and Unix sockets are listened on",
+    if (credentials || is_local(address)) continue;
+    return fail(EACCES,
+                "{}: without cluster.secret_file or cluster.tls_certificate only loopback addresses and Unix sockets "
+                "are listened on",
                 text);
   }
   return {};

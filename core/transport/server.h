@@ -21,6 +21,7 @@
 
 #include "core/transport/address.h"
 #include "core/transport/connection.h"
+#include "core/transport/credentials.h"
 #include "core/transport/handshake.h"
 #include "core/transport/parked_reply.h"
 #include "core/transport/reply_cache.h"
@@ -38,12 +39,12 @@ class Serving;
 
 class Server {
  public:
-  Server(Party self, Secret secret, ServerLimits limits = {});
+  Server(Party self, Credentials credentials, ServerLimits limits = {});
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Before start(). Errors as listen_on(); EACCES for an address that others reach, without a secret.
+  // Before start(). Errors as listen_on(); EACCES for an address that others reach, without credentials.
   Status listen(Address& address);
   // Before start(). `service` outlives this.
   void add(uint32_t number, google::protobuf::Service& service);
@@ -117,7 +118,7 @@ class Server {
   void keep_house();
 
   Party self_;
-  const Secret secret_;
+  const Credentials credentials_;
   const ServerLimits limits_;
   std::unordered_map<uint32_t, google::protobuf::Service*> services_;
   std::function<void(const Party&)> session_ended_;
@@ -138,8 +139,8 @@ class Server {
   std::unordered_map<uint64_t, SessionUse> sessions_;
 };
 
-// EACCES if one of the addresses in the list may not be listened on without a secret; EINVAL.
-Status check_listen(const Secret& secret, const std::string& addresses);
+// EACCES if one of the addresses in the list may not be listened on without credentials; EINVAL.
+Status check_listen(const Credentials& credentials, const std::string& addresses);
 
 // Listens on all addresses of a list that is separated by commas.
 Status listen_on_all(Server& server, const std::string& addresses);

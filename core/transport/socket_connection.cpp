@@ -3,11 +3,12 @@
 #include <poll.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+
+#include "core/transport/address.h"
 
 namespace forebay::transport {
 namespace {
@@ -50,11 +51,7 @@ UniqueFd detach(msghdr& message) {
 }  // namespace
 
 SocketConnection::SocketConnection(UniqueFd socket, std::string peer)
-    : socket_(std::move(socket)), peer_(std::move(peer)) {
-  int domain = 0;
-  socklen_t size = sizeof(domain);
-  is_unix_ = ::getsockopt(socket_.get(), SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
-}
+    : socket_(std::move(socket)), peer_(std::move(peer)), is_unix_(is_unix_socket(socket_.get())) {}
 
 Status SocketConnection::wait(short events, Deadline deadline) {
   for (;;) {
@@ -77,27 +74,30 @@ Status SocketConnection::send(Header header, std::string_view body, const Bulk& 
                     {const_cast<char*>(body.data()), body.size()},
                     {const_cast<char*>(bulk.memory.data()), bulk.file >= 0 ? 0 : bulk.memory.size()}};
   std::span<iovec> left(pieces);
-  alignas(cmsghdr) DescriptorSpace space = {};
-  bool passed = descriptor < 0;
   skip_sent(left, 0);
   while (!left.empty()) {
-    msghdr message = {};
-    message.msg_iov = left.data();
-    message.msg_iovlen = left.size();
-    if (!passed) attach(message, space, descriptor);
-    const int more = bulk.file >= 0 ? MSG_MORE : 0;
-    const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT | more);
-    if (sent >= 0) {
-      passed = true;
-      skip_sent(left, static_cast<size_t>(sent));
-    } else if (would_block()) {
+    ASSIGN_OR_RETURN(const size_t sent, send_some(left, std::exchange(descriptor, -1), bulk.file >= 0, deadline));
+    skip_sent(left, sent);
+  }
+  asked_ = header.kind == Kind::kRequest;
+  return bulk.file >= 0 ? send_file(bulk, deadline) : Status{};
+}
+
+Result<size_t> SocketConnection::send_some(std::span<iovec> pieces, int descriptor, bool more, Deadline deadline) {
+  alignas(cmsghdr) DescriptorSpace space = {};
+  msghdr message = {};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = pieces.size();
+  if (descriptor >= 0) attach(message, space, descriptor);
+  for (;;) {
+    const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+    if (sent > 0) return static_cast<size_t>(sent);
+    if (would_block()) {
       RETURN_IF_ERROR(wait(POLLOUT, deadline));
     } else if (errno != EINTR) {
       return fail(ECONNRESET, "{}: {}", peer_, std::strerror(errno));
     }
   }
-  asked_ = header.kind == Kind::kRequest;
-  return bulk.file >= 0 ? send_file(bulk, deadline) : Status{};
 }
 
 // The number of bytes was promised in the header: a file that is shorter by now ends the connection.
@@ -121,7 +121,7 @@ Status SocketConnection::send_file(const Bulk& bulk, Deadline deadline) {
 
 // Most messages come whole with one call: header and body, and the beginning of the bulk.
 Result<Message> SocketConnection::receive(Deadline deadline) {
-  if (std::exchange(asked_, false)) RETURN_IF_ERROR(wait(POLLIN, deadline));
+  if (std::exchange(asked_, false) && !has_input()) RETURN_IF_ERROR(wait(POLLIN, deadline));
   constexpr size_t kUsualBytes = 1024;
   std::array<char, kUsualBytes> first;
   early_.clear();

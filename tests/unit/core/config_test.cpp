@@ -196,6 +196,20 @@ TEST(CheckConfig, WantsLowBelowHigh) {
   EXPECT_FALSE(check_config(config));
 }
 
+TEST(CheckConfig, WantsAllOfTlsOrNothing) {
+  for (const char* left_out : {"cluster.tls_certificate", "cluster.tls_key", "cluster.tls_ca"}) {
+    Config config;
+    for (const char* key : {"cluster.tls_certificate", "cluster.tls_key", "cluster.tls_ca"}) {
+      ASSERT_TRUE(set_config_key(config, key, "/etc/forebay/file"));
+    }
+    EXPECT_TRUE(check_config(config));
+    ASSERT_TRUE(set_config_key(config, left_out, "none"));
+    ASSERT_FALSE(check_config(config)) << left_out;
+    EXPECT_EQ(check_config(config).error().code, EINVAL);
+    EXPECT_THAT(check_config(config).error().context, HasSubstr(left_out));
+  }
+}
+
 TEST(CheckConfig, WantsFourChunksOfCapacity) {
   Config config;
   config.cache.chunk_size_bytes = 4 << 20;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <functional>
 #include <future>
@@ -16,8 +17,8 @@
 #include "core/transport/channel.h"
 #include "core/transport/server.h"
 #include "core/transport/serving.h"
-#include "core/transport/socket_connection.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_ca.h"
 
 namespace forebay::transport {
 
@@ -77,9 +78,15 @@ class Echo final : public wire::Storage {
   static Serving& serving(Controller* controller) { return *static_cast<Serving*>(controller); }
 };
 
-enum class Over { kUnix, kTcp };
+enum class Over { kUnix, kTcp, kTls };
 inline std::string name_of_sockets(const testing::TestParamInfo<Over>& tested) {
-  return tested.param == Over::kUnix ? "Unix" : "Tcp";
+  return std::array{"Unix", "Tcp", "Tls"}[static_cast<size_t>(tested.param)];
+}
+
+inline std::shared_ptr<const TlsContext> tls_of(const test::TestCa::Member& member) {
+  auto context = TlsContext::read({member.certificate, member.key, member.ca});
+  EXPECT_TRUE(context) << context.error().message();
+  return context ? *std::move(context) : nullptr;
 }
 
 class TransportTest : public testing::TestWithParam<Over> {
@@ -92,6 +99,7 @@ class TransportTest : public testing::TestWithParam<Over> {
     } else {
       address_.host = "127.0.0.1";
     }
+    if (GetParam() == Over::kTls) tls_ = tls_of(test::TestCa("a CA").issue(dir_.path(), "member"));
   }
   void TearDown() override {
     channels_.clear();
@@ -99,7 +107,8 @@ class TransportTest : public testing::TestWithParam<Over> {
   }
 
   void serve(Secret secret = {}, ServerLimits limits = {}) {
-    server_ = std::make_unique<Server>(Party{Role::kStorage, "there", "cluster-a"}, std::move(secret), limits);
+    server_ = std::make_unique<Server>(Party{Role::kStorage, "there", "cluster-a"},
+                                       Credentials(std::move(secret), tls_), limits);
     server_->add(wire::kStorageServiceNumber, echo_);
     server_->on_session_end([this](const Party& peer) { std::call_once(told_, [&] { ended_.set_value(peer); }); });
     const Status listening = server_->listen(address_);
@@ -109,7 +118,7 @@ class TransportTest : public testing::TestWithParam<Over> {
   Channel& channel(Secret secret = {}, const std::string& cluster = {}) {
     Party self{Role::kClient, "here", cluster, session_};
     channels_.push_back(std::make_unique<Channel>(std::vector{address_}, wire::kStorageServiceNumber, std::move(self),
-                                                  std::move(secret)));
+                                                  Credentials(std::move(secret), tls_)));
     return *channels_.back();
   }
   // What the server says of inode `id`.
@@ -130,13 +139,18 @@ class TransportTest : public testing::TestWithParam<Over> {
   }
 
   // --- below the channel
-  std::unique_ptr<Connection> connect() {
+  std::unique_ptr<Connection> connect_only() {
     auto socket = connect_to(address_, kSoon);
     EXPECT_TRUE(socket) << socket.error().message();
-    return std::make_unique<SocketConnection>(socket ? *std::move(socket) : UniqueFd(), "server");
+    return connection_over(socket ? *std::move(socket) : UniqueFd(), "server", {{}, tls_}, TlsSide::kClient);
+  }
+  std::unique_ptr<Connection> connect() {
+    auto connection = connect_only();
+    EXPECT_TRUE(connection->secure(soon()));
+    return connection;
   }
   std::unique_ptr<Connection> connect_greeted() {
-    auto connection = connect();
+    auto connection = connect_only();
     const auto greeted = greet(*connection, {Role::kClient, "here", "", session_}, {}, 0, soon());
     EXPECT_TRUE(greeted) << greeted.error().message();
     return connection;
@@ -153,6 +167,13 @@ class TransportTest : public testing::TestWithParam<Over> {
     EXPECT_EQ(::send(connection.poll_descriptor(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
   }
+  static void expect_refused(Connection& connection) {
+    const auto refused = connection.receive(soon());
+    ASSERT_TRUE(refused) << refused.error().message();
+    EXPECT_EQ(refused->header.code, EPROTO);
+    EXPECT_FALSE(refused->body.empty());
+    expect_closed(connection);
+  }
   // The other end ends the connection, and says nothing before.
   static void expect_closed(Connection& connection) {
     const auto message = connection.receive(soon());
@@ -161,6 +182,7 @@ class TransportTest : public testing::TestWithParam<Over> {
   }
 
   test::TempDir dir_;
+  std::shared_ptr<const TlsContext> tls_;
   Address address_;
   Echo echo_;
   uint64_t session_ = random_number();

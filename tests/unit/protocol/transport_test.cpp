@@ -16,7 +16,11 @@ namespace {
 
 const Secret kSecret("a secret of more than 16 bytes");
 
-INSTANTIATE_TEST_SUITE_P(Sockets, TransportTest, testing::Values(Over::kUnix, Over::kTcp), name_of_sockets);
+INSTANTIATE_TEST_SUITE_P(Sockets, TransportTest, testing::Values(Over::kUnix, Over::kTcp, Over::kTls), name_of_sockets);
+
+// What lies on the wire itself.
+class TransportBytesTest : public TransportTest {};
+INSTANTIATE_TEST_SUITE_P(Sockets, TransportBytesTest, testing::Values(Over::kUnix, Over::kTcp), name_of_sockets);
 
 TEST_P(TransportTest, ARequestHasItsReply) {
   serve();
@@ -53,7 +57,7 @@ TEST_P(TransportTest, AMethodThatNobodyWroteIsAnError) {
 
 TEST_P(TransportTest, AServiceThatIsNotThereIsAnError) {
   serve();
-  Channel other({address_}, 99, {Role::kClient, "here", "", session_}, {});
+  Channel other({address_}, 99, {Role::kClient, "here", "", session_}, {{}, tls_});
   std::string text;
   EXPECT_EQ(error_of(other, &text), ENOSYS);
   EXPECT_NE(text.find("does not know request"), text.npos) << text;
@@ -95,7 +99,8 @@ class TransportBulkTest : public TransportTest {
   const std::string data_ = test::noise(3 * test::kMiB + 5);
   UniqueFd file_;
 };
-INSTANTIATE_TEST_SUITE_P(Sockets, TransportBulkTest, testing::Values(Over::kUnix, Over::kTcp), name_of_sockets);
+INSTANTIATE_TEST_SUITE_P(Sockets, TransportBulkTest, testing::Values(Over::kUnix, Over::kTcp, Over::kTls),
+                         name_of_sockets);
 
 TEST_P(TransportBulkTest, DataGoesThereFromMemoryAndFromAFile) {
   serve();
@@ -157,8 +162,11 @@ TEST_P(TransportBulkTest, ADescriptorComesOverUnixSockets) {
   EXPECT_EQ(buffer, data_.substr(50, 10));
 }
 
+class TransportBulkBytesTest : public TransportBulkTest {};
+INSTANTIATE_TEST_SUITE_P(Sockets, TransportBulkBytesTest, testing::Values(Over::kUnix, Over::kTcp), name_of_sockets);
+
 // Its first try was not done: so the second is, and not taken for a repetition of the first.
-TEST_P(TransportBulkTest, ARequestThatBrokeInItsDataIsDoneWhenItComesAgain) {
+TEST_P(TransportBulkBytesTest, ARequestThatBrokeInItsDataIsDoneWhenItComesAgain) {
   serve();
   wire::WriteRequest request;
   request.set_id(1);
@@ -271,7 +279,7 @@ TEST_P(TransportTest, NamesThatAreNoLineAreRefused) {
   }
 }
 
-TEST_P(TransportTest, WhatIsNoFrameEndsTheConnectionAndNothingElse) {
+TEST_P(TransportBytesTest, WhatIsNoFrameEndsTheConnectionAndNothingElse) {
   serve();
   Channel& client = channel();
   ASSERT_EQ(error_of(client), 0);
@@ -280,7 +288,7 @@ TEST_P(TransportTest, WhatIsNoFrameEndsTheConnectionAndNothingElse) {
         std::string(48, '\0')}) {
     auto connection = connect();
     send_raw(*connection, garbage);
-    expect_closed(*connection);
+    expect_refused(*connection);
     auto greeted = connect_greeted();
     send_raw(*greeted, garbage);
     expect_closed(*greeted);
@@ -292,11 +300,11 @@ TEST_P(TransportTest, ARequestBeforeTheGreetingEndsTheConnection) {
   serve();
   auto connection = connect();
   ASSERT_TRUE(connection->send(request_of("CloseFile", 1), {}, {}, -1, soon()));
-  expect_closed(*connection);
+  expect_refused(*connection);
   EXPECT_EQ(echo_.closed, 0);
 }
 
-TEST_P(TransportTest, AFrameThatIsTooLargeEndsTheConnection) {
+TEST_P(TransportBytesTest, AFrameThatIsTooLargeEndsTheConnection) {
   serve();
   for (const bool bulk : {false, true}) {
     auto connection = connect_greeted();
@@ -468,7 +476,8 @@ class ParkedReplyTest : public TransportTest {
     return reply;
   }
 };
-INSTANTIATE_TEST_SUITE_P(Sockets, ParkedReplyTest, testing::Values(Over::kUnix, Over::kTcp), name_of_sockets);
+INSTANTIATE_TEST_SUITE_P(Sockets, ParkedReplyTest, testing::Values(Over::kUnix, Over::kTcp, Over::kTls),
+                         name_of_sockets);
 
 TEST_P(ParkedReplyTest, ComesWhenSomebodyElseSendsIt) {
   serve();
