@@ -37,6 +37,20 @@ TEST_F(TlsHandshakeTest, AClientOfAnotherCaIsRefused) {
                  "shows a TLS certificate that is not accepted: unable to get local issuer certificate");
 }
 
+// The server looks at his certificate when he is through: what it says lies there when he speaks, and is not heard.
+TEST_F(TlsHandshakeTest, AClientThatIsRefusedMeanwhileLearnsItWhenHeSpeaks) {
+  const auto client =
+      connection_over(connect(), address_.text(), member(other_ca_, "client", ca_.text()), TlsSide::kClient);
+  const Credentials server = member(ca_, "server");
+  auto answered = std::async(std::launch::async, [&] { return answer_one(server); });
+  ASSERT_TRUE(client->secure(soon()));
+  ASSERT_FALSE(answered.get());
+  Status sent;
+  while (sent) sent = client->send({}, "some words", {}, -1, soon());
+  EXPECT_EQ(sent.error().code, EACCES) << sent.error().message();
+  EXPECT_THAT(sent.error().context, HasSubstr("refuses this side's TLS: unknown CA"));
+}
+
 TEST_F(TlsHandshakeTest, AServerOfAnotherCaIsRefused) {
   expect_refused(meet(member(ca_, "client"), member(other_ca_, "server", ca_.text())),
                  "shows a TLS certificate that is not accepted: unable to get local issuer certificate",

@@ -79,7 +79,9 @@ class BareTls {
       ::SSL_CTX_use_certificate_file(context_.get(), member->certificate.c_str(), SSL_FILETYPE_PEM);
       ::SSL_CTX_use_PrivateKey_file(context_.get(), member->key.c_str(), SSL_FILETYPE_PEM);
     }
-    ::fcntl(socket_.get(), F_SETFL, 0);  // blocking
+    ::fcntl(socket_.get(), F_SETFL, 0);  // blocking, but not for ever
+    constexpr timeval kLimit = {.tv_sec = 20, .tv_usec = 0};
+    ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &kLimit, sizeof(kLimit));
     session_.reset(::SSL_new(context_.get()));
     ::SSL_set_fd(session_.get(), socket_.get());
   }
