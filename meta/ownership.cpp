@@ -14,4 +14,9 @@ uint32_t Ownership::of_directory(const Identity& identity) const {
   return static_cast<uint32_t>(XXH3_64bits(words.data(), sizeof(words)) % servers_);
 }
 
+Result<std::shared_ptr<MetaPeerService>> Ownership::peer(uint32_t server) const {
+  if (server >= servers_ || server == self_) return fail(ENXIO, "there is no other metadata server {}", server);
+  return reach_(server);
+}
+
 }  // namespace forebay::meta

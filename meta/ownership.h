@@ -30,7 +30,8 @@ class Ownership {
   uint32_t of_directory(const Identity& identity) const;
   // Who knows who has a file with several links.
   uint32_t home_of(const Identity& identity) const { return of_directory(identity); }
-  Result<std::shared_ptr<MetaPeerService>> peer(uint32_t server) const { return reach_(server); }
+  // ENXIO: there is no such server, or it is this one.
+  Result<std::shared_ptr<MetaPeerService>> peer(uint32_t server) const;
 
  private:
   uint32_t self_ = 0, servers_ = 1;

@@ -295,6 +295,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
   Status expect_foreign(const std::optional<OwnedObject>& object);
   // The next part, by whose it is.
   Status go_on(const RenameStep& step);
+  bool is_sound(const RenameStep& step) const;
   Status rename_into(const RenameStep& step);
   Status rename_objects(const RenameStep& step);
   bool is_as_planned(const FdPtr& directory, const std::string& name, const std::optional<OwnedObject>& object);

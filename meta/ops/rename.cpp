@@ -141,7 +141,17 @@ Status MetaServer::go_on(const RenameStep& step) {
   return peer->rename_step(step);
 }
 
+// What a server could have planned, and this one's turn.
+bool MetaServer::is_sound(const RenameStep& step) const {
+  const bool ours =
+      step.at_objects ? step.route.empty() || step.route[0] == ownership_.self() : ownership_.is_own(step.new_parent);
+  const bool ascends =
+      std::adjacent_find(step.route.begin(), step.route.end(), std::greater_equal<>()) == step.route.end();
+  return ours && ascends && (step.flags == 0 || step.flags == RENAME_NOREPLACE || step.flags == RENAME_EXCHANGE);
+}
+
 Status MetaServer::rename_step(const RenameStep& step) {
+  if (!is_sound(step)) return fail(EINVAL, "a part of a rename that cannot be");
   const AnswerLeases::Requester requester(step.by.session);
   return step.at_objects ? rename_objects(step) : rename_into(step);
 }

@@ -12,6 +12,7 @@
 #include "core/protocol/wire/convert.h"
 #include "core/protocol/wire/mgmt.pb.h"
 #include "meta/service/meta_dispatch.h"
+#include "meta/service/peer_dispatch.h"
 #include "mgmt/server.h"
 #include "mgmt/service/mgmt_dispatch.h"
 #include "storage/service/storage_dispatch.h"
@@ -58,6 +59,7 @@ class World {
   meta::MetaHarness harness_;
   std::unique_ptr<consistency::ExternalTree> tree_ = consistency::ExternalTree::open(harness_.outside("")).value();
   meta::MetaDispatch meta_{harness_.meta()};
+  meta::PeerDispatch meta_peer_{harness_.meta()};
   storage::StorageDispatch storage_{
       [this](TargetId id) -> StorageService* { return id <= kMostTarget ? &harness_.storage() : nullptr; }};
   std::optional<mgmt::MgmtServer> mgmt_server_;
@@ -107,6 +109,7 @@ World::~World() {
 google::protobuf::Service& World::service_of(ServiceKind kind) {
   if (kind == ServiceKind::kMeta) return meta_;
   if (kind == ServiceKind::kStorage) return storage_;
+  if (kind == ServiceKind::kMetaPeer) return meta_peer_;
   if (!mgmt_) {
     auto store = mgmt::Store::open(harness_.outside("../cache0/mgmt.db"));
     mgmt_server_.emplace(mgmt::MgmtServer::Options{"cluster-a", "/outside"}, std::move(store).value());

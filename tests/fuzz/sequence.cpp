@@ -1,6 +1,7 @@
 #include "tests/fuzz/sequence.h"
 
 #include "core/protocol/wire/meta.pb.h"
+#include "core/protocol/wire/meta_peer.pb.h"
 #include "core/protocol/wire/mgmt.pb.h"
 #include "core/protocol/wire/storage.pb.h"
 
@@ -20,7 +21,7 @@ void put_u16(std::string& bytes, size_t value) {
 
 const google::protobuf::MethodDescriptor* Request::descriptor() const {
   const google::protobuf::ServiceDescriptor* const known[kServices] = {
-      wire::Meta::descriptor(), wire::Storage::descriptor(), wire::Mgmt::descriptor()};
+      wire::Meta::descriptor(), wire::Storage::descriptor(), wire::Mgmt::descriptor(), wire::MetaPeer::descriptor()};
   const google::protobuf::ServiceDescriptor* const found = known[service % kServices];
   return found->method(method % found->method_count());
 }

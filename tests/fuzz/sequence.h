@@ -13,8 +13,8 @@
 
 namespace forebay::fuzz {
 
-enum class ServiceKind : uint8_t { kMeta, kStorage, kMgmt };
-constexpr uint8_t kServices = 3;
+enum class ServiceKind : uint8_t { kMeta, kStorage, kMgmt, kMetaPeer };
+constexpr uint8_t kServices = 4;
 
 struct Request {
   uint8_t service = 0, method = 0, peer = 0, room = 0;
