@@ -19,6 +19,12 @@ Status not_known(const Status& asked) {
 
 }  // namespace
 
+// Servers that start at the same time do not wait for each other: what is not known yet is looked at later.
+std::chrono::milliseconds MetaServer::patience() const {
+  constexpr std::chrono::seconds kOfClients{60}, kAtStart{3};
+  return started_ ? kOfClients : kAtStart;
+}
+
 Result<InodePtr> MetaServer::directory(InodeId id) {
   Result<InodePtr> known = inodes_.get(id);
   if (known || known.error().code != ESTALE || ownership_.is_own(id)) return known;
@@ -30,7 +36,7 @@ Result<InodePtr> MetaServer::ask_for_shadow(InodeId id, int depth) {
   if (Result<InodePtr> known = inodes_.get(id); known || known.error().code != ESTALE) return known;
   if (ownership_.is_own(id)) return fail(ESTALE, "inode {}", id);
   ASSIGN_OR_RETURN(const auto owner, ownership_.peer(owner_of(id)));
-  ASSIGN_OR_RETURN(const ObjectPlaces found, owner->where(id, {}));
+  ASSIGN_OR_RETURN(const ObjectPlaces found, owner->where(id, {}, patience()));
   if (!S_ISDIR(found.type)) return fail(ENOTDIR);
   ASSIGN_OR_RETURN(std::vector<Name> names, names_at(found, depth));
   return inodes_.adopt(found, std::move(names));
@@ -47,7 +53,7 @@ Result<std::vector<Name>> MetaServer::names_at(const ObjectPlaces& found, int de
 
 Status MetaServer::refresh_shadow(const InodePtr& shadow) {
   ASSIGN_OR_RETURN(const auto owner, ownership_.peer(owner_of(shadow->id)));
-  const Result<ObjectPlaces> found = owner->where(shadow->id, shadow->identity);
+  const Result<ObjectPlaces> found = owner->where(shadow->id, shadow->identity, patience());
   if (!found) return not_known(Failure(found.error()));
   Result<std::vector<Name>> names = names_at(*found, 0);
   if (!names) return not_known(Failure(std::move(names).error()));
@@ -105,7 +111,7 @@ EntryReply MetaServer::elsewhere(const InodePtr& parent, const Identity& identit
 
 // --- what others ask
 
-Result<ObjectPlaces> MetaServer::where(InodeId id, const Identity& identity) {
+Result<ObjectPlaces> MetaServer::where(InodeId id, const Identity& identity, std::chrono::milliseconds) {
   Result<InodePtr> known = inodes_.get(id);
   if (!known && known.error().code == ESTALE && !(identity == Identity{})) known = inodes_.find_by_identity(identity);
   if (!known) return Failure(std::move(known).error());

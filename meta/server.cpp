@@ -42,6 +42,7 @@ Status MetaServer::forget_unused_directories() { return store_->prune_directorie
 
 Status MetaServer::start() {
   RETURN_IF_ERROR(recover());
+  started_ = true;
   scheduler_.start(config_.flush.streams);
   if (config_.fetch.small_files_bytes > 0) small_files_.start(config_.fetch.streams);
   evictors_.start();

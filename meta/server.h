@@ -122,7 +122,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
   void report_complete(InodeId id) override;
   Status make_room(TargetId target, uint64_t bytes) override;
 
-  Result<ObjectPlaces> where(InodeId id, const Identity& identity) override;
+  // Waits for nobody.
+  Result<ObjectPlaces> where(InodeId id, const Identity& identity, std::chrono::milliseconds limit) override;
   Result<bool> has(const Identity& identity) override;
   Result<uint32_t> find_owner(const Identity& identity) override;
   Result<OwnedObject> named(InodeId directory, const std::string& name) override;
@@ -144,6 +145,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
   // --- meta/others.cpp: what other servers have
   // A directory, our own or another's. ESTALE; ENOTDIR; errors of the way to its owner.
   Result<InodePtr> directory(InodeId id);
+  std::chrono::milliseconds patience() const;
   Result<InodePtr> ask_for_shadow(InodeId id, int depth);
   Result<std::vector<Name>> names_at(const ObjectPlaces& found, int depth);
   Status refresh_shadow(const InodePtr& shadow);
@@ -297,15 +299,25 @@ class MetaServer final : public MetaService, public MetaPeerService {
   Status go_on(const RenameStep& step);
   bool is_sound(const RenameStep& step) const;
   Status rename_into(const RenameStep& step);
-  Status rename_objects(const RenameStep& step);
   bool is_as_planned(const FdPtr& directory, const std::string& name, const std::optional<OwnedObject>& object);
-  static Status rename_outside(const RenameStep& step, const FdPtr& from, const FdPtr& to);
+  // Both directories, and of the objects those that are ours.
+  struct Renamed {
+    InodePtr parent, new_parent;
+    FdPtr from, to;
+    InodePtr moved, swapped;
+    Victim victim;
+    bool same = false;  // both names lead to one object
+  };
+  Result<Renamed> prepare_rename(const RenameStep& step);
+  Status rename_objects(const RenameStep& step);
+  void finish_rename(const RenameStep& step, const Renamed& objects, bool happened);
+  static Status rename_outside(const RenameStep& step, const Renamed& objects);
   Status rename_at_next(const RenameStep& step);
   enum class Moved { kNo, kYes, kUnknown };
-  Moved find_out(const RenameStep& step, const FdPtr& from, const FdPtr& to);
-  bool may_have_changed(const Status& done) const;
+  Moved find_out(const RenameStep& step, const Renamed& objects);
   static void announce_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
   static void take_back_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
+  bool may_have_changed(const Status& done) const;
   Result<InodePtr> prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
                                 const InodePtr& new_parent, const std::string& new_name);
   // It was moved outside; the caller holds names_mutex_ since before.
@@ -429,6 +441,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
   std::unordered_map<uint64_t, std::shared_ptr<DirectoryHandle>> handles_;
   uint64_t next_handle_ = 0;  // begins with our number, as an inode number does
 
+  std::atomic<bool> started_{false};
   std::mutex homes_mutex_;  // of find_owner()
 
   // Dirty inodes stay in memory.

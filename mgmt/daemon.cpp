@@ -27,7 +27,8 @@ Status check_metads(Store& store, uint32_t metads) {
   const std::string now = std::to_string(metads);
   if (known.empty()) return store.put_setting("metads", now);
   if (known == now) return {};
-  return fail(EINVAL, "mgmtd.metads: is {}, but this cluster was made with {}; use another mgmtd.data", now, known);
+  return fail(EINVAL, "mgmtd.metads: is {}, but this cluster was made with {} (--metad {}); use another mgmtd.data",
+              now, known, known);
 }
 
 }  // namespace

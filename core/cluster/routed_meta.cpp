@@ -51,31 +51,33 @@ void RoutedMeta::forget(InodeId id, uint64_t count) {
   if (MetaService* const server = find_owner(id); server != nullptr) server->forget(id, count);
 }
 
-// What was made is looked up, should it have moved before its owner was asked.
+Result<EntryReply> RoutedMeta::follow_made(MetaService& server, const Caller& caller, InodeId parent,
+                                           std::string_view name, Result<EntryReply> made) {
+  Result<EntryReply> entry = follow(parent, name, std::move(made), [&] { return server.lookup(caller, parent, name); });
+  if (entry && entry->id == 0) return fail(ENOENT);
+  return entry;
+}
+
 Result<EntryReply> RoutedMeta::mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
                                      uint64_t device) {
   ASSIGN_OR_RETURN(MetaService * server, owner(parent));
-  return follow(parent, name, server->mknod(caller, parent, name, mode, device),
-                [&] { return server->lookup(caller, parent, name); });
+  return follow_made(*server, caller, parent, name, server->mknod(caller, parent, name, mode, device));
 }
 
 Result<EntryReply> RoutedMeta::mkdir(const Caller& caller, InodeId parent, std::string_view name, mode_t mode) {
   ASSIGN_OR_RETURN(MetaService * server, owner(parent));
-  return follow(parent, name, server->mkdir(caller, parent, name, mode),
-                [&] { return server->lookup(caller, parent, name); });
+  return follow_made(*server, caller, parent, name, server->mkdir(caller, parent, name, mode));
 }
 
 Result<EntryReply> RoutedMeta::symlink(const Caller& caller, InodeId parent, std::string_view name,
                                        const std::string& target) {
   ASSIGN_OR_RETURN(MetaService * server, owner(parent));
-  return follow(parent, name, server->symlink(caller, parent, name, target),
-                [&] { return server->lookup(caller, parent, name); });
+  return follow_made(*server, caller, parent, name, server->symlink(caller, parent, name, target));
 }
 
 Result<EntryReply> RoutedMeta::link(const Caller& caller, InodeId id, InodeId new_parent, std::string_view new_name) {
   ASSIGN_OR_RETURN(MetaService * server, owner(new_parent));
-  return follow(new_parent, new_name, server->link(caller, id, new_parent, new_name),
-                [&] { return server->lookup(caller, new_parent, new_name); });
+  return follow_made(*server, caller, new_parent, new_name, server->link(caller, id, new_parent, new_name));
 }
 
 Status RoutedMeta::unlink(const Caller& caller, InodeId parent, std::string_view name) {
@@ -150,9 +152,7 @@ Result<CreateReply> RoutedMeta::create(const Caller& caller, InodeId parent, std
   Result<CreateReply> made = server->create(caller, parent, name, mode, flags);
   if (!made || !made->elsewhere) return made;
   // It was there already, and is another server's.
-  ASSIGN_OR_RETURN(const EntryReply entry,
-                   follow(parent, name, *made, [&] { return server->lookup(caller, parent, name); }));
-  if (entry.id == 0) return fail(ENOENT);
+  ASSIGN_OR_RETURN(const EntryReply entry, follow_made(*server, caller, parent, name, *made));
   Result<OpenReply> opened = open(caller, entry.id, flags & ~O_CREAT);
   if (opened) return CreateReply{entry, std::move(opened->layout)};
   forget(entry.id, 1);

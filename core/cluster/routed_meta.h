@@ -94,6 +94,9 @@ class RoutedMeta final : public MetaService {
   // meanwhile.
   Result<EntryReply> follow(InodeId parent, std::string_view name, Result<EntryReply> reply,
                             const std::function<Result<EntryReply>()>& again);
+  // The same of what was just made there. ENOENT: somebody has removed it meanwhile.
+  Result<EntryReply> follow_made(MetaService& server, const Caller& caller, InodeId parent, std::string_view name,
+                                 Result<EntryReply> made);
 
   const std::vector<ServicePtr> servers_;
 };

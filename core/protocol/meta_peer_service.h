@@ -8,6 +8,7 @@
 // All calls are thread safe and block until done.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -78,7 +79,8 @@ class MetaPeerService {
   virtual ~MetaPeerService() = default;
 
   // Of an object that the server has: by its number, or, if that tells nothing any more, by its identity. ESTALE.
-  virtual Result<ObjectPlaces> where(InodeId id, const Identity& identity) = 0;
+  // Waits for a server that does not answer for `limit`.
+  virtual Result<ObjectPlaces> where(InodeId id, const Identity& identity, std::chrono::milliseconds limit) = 0;
   // Whether the server has an inode of that object.
   virtual Result<bool> has(const Identity& identity) = 0;
   // Who has a file with several links, of which this server is the home: if nobody has it yet, this server from now on.

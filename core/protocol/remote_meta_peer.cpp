@@ -22,13 +22,11 @@ Status tell_step(wire::MetaPeer& stub, RemoteMethod<wire::MetaPeer, Message, wir
 
 }  // namespace
 
-// Whoever asks has an answer of his own where there is none: he does not wait for a server that is not there.
-Result<ObjectPlaces> RemoteMetaPeer::where(InodeId id, const Identity& identity) {
+Result<ObjectPlaces> RemoteMetaPeer::where(InodeId id, const Identity& identity, std::chrono::milliseconds limit) {
   wire::WhereRequest request;
   request.set_id(id);
   wire::encode(identity, *request.mutable_identity());
-  ASSIGN_OR_RETURN(const auto reply,
-                   ask<wire::MetaPeer>(stub_, &wire::MetaPeer::Where, request, transport::kShortLimit));
+  ASSIGN_OR_RETURN(const auto reply, ask<wire::MetaPeer>(stub_, &wire::MetaPeer::Where, request, limit));
   return wire::decode(reply);
 }
 

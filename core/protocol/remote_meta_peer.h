@@ -12,7 +12,7 @@ class RemoteMetaPeer final : public MetaPeerService {
   // `channel`: to kMetaPeerServiceNumber; outlives this.
   explicit RemoteMetaPeer(transport::Channel& channel) : stub_(&channel) {}
 
-  Result<ObjectPlaces> where(InodeId id, const Identity& identity) override;
+  Result<ObjectPlaces> where(InodeId id, const Identity& identity, std::chrono::milliseconds limit) override;
   Result<bool> has(const Identity& identity) override;
   Result<uint32_t> find_owner(const Identity& identity) override;
   Result<OwnedObject> named(InodeId directory, const std::string& name) override;

@@ -51,7 +51,7 @@ Result<EntryReply> MetaServer::link_of_other(const Caller& caller, InodeId id, c
                                              const std::string& name) {
   const uint32_t owner = owner_of(id);
   ASSIGN_OR_RETURN(const auto peer, ownership_.peer(owner));
-  ASSIGN_OR_RETURN(const ObjectPlaces object, peer->where(id, {}));
+  ASSIGN_OR_RETURN(const ObjectPlaces object, peer->where(id, {}, patience()));
   if (object.transient != parent->transient) return fail(EXDEV);
   RETURN_IF_ERROR(note_foreign(object.identity, owner));  // before it is in a directory of ours
   RETURN_IF_ERROR(peer->link_object({{caller, AnswerLeases::requester()}, id, parent->id, name}));

@@ -182,71 +182,80 @@ bool MetaServer::is_as_planned(const FdPtr& directory, const std::string& name,
   return object && probe->identity == object->identity;
 }
 
-// The objects that are ours, around the rest of the route, or around the change itself.
-Status MetaServer::rename_objects(const RenameStep& step) {
-  ASSIGN_OR_RETURN(const InodePtr parent, directory(step.parent));
-  ASSIGN_OR_RETURN(const InodePtr new_parent, directory(step.new_parent));
-  ASSIGN_OR_RETURN(const FdPtr from, directory_fd(parent));
-  ASSIGN_OR_RETURN(const FdPtr to, directory_fd(new_parent));
+Result<MetaServer::Renamed> MetaServer::prepare_rename(const RenameStep& step) {
+  Renamed objects;
+  ASSIGN_OR_RETURN(objects.parent, directory(step.parent));
+  ASSIGN_OR_RETURN(objects.new_parent, directory(step.new_parent));
+  ASSIGN_OR_RETURN(objects.from, directory_fd(objects.parent));
+  ASSIGN_OR_RETURN(objects.to, directory_fd(objects.new_parent));
   const bool alone = ownership_.alone();
-  if (!alone && (!is_as_planned(from, step.name, step.moved) || !is_as_planned(to, step.new_name, step.other))) {
+  if (!alone &&
+      !(is_as_planned(objects.from, step.name, step.moved) && is_as_planned(objects.to, step.new_name, step.other))) {
     return fail(EAGAIN, "names that change all the time");
   }
   const auto is_ours = [&](const std::optional<OwnedObject>& object) {
     return alone || (object && object->owner == ownership_.self());
   };
-  InodePtr moved, swapped;
-  Victim victim;
+  const int from = objects.from->get(), to = objects.to->get();
   if (is_ours(step.moved)) {
-    ASSIGN_OR_RETURN(moved, prepare_move(parent, from->get(), step.name, new_parent, step.new_name));
+    ASSIGN_OR_RETURN(objects.moved, prepare_move(objects.parent, from, step.name, objects.new_parent, step.new_name));
   }
   if ((step.flags & RENAME_EXCHANGE) != 0 && is_ours(step.other)) {
-    ASSIGN_OR_RETURN(swapped, prepare_move(new_parent, to->get(), step.new_name, parent, step.name));
+    ASSIGN_OR_RETURN(objects.swapped, prepare_move(objects.new_parent, to, step.new_name, objects.parent, step.name));
   } else if (step.flags == 0 && is_ours(step.other)) {
-    ASSIGN_OR_RETURN(victim, prepare_victim(new_parent, to->get(), step.new_name));
+    ASSIGN_OR_RETURN(objects.victim, prepare_victim(objects.new_parent, to, step.new_name));
   }
   // Two names of one object: POSIX says that nothing happens.
-  const bool same = moved != nullptr && (moved == victim.inode || moved == swapped);
-  const bool leads_on = step.route.size() > 1;
-  if (leads_on) {
-    announce_name(moved, new_parent, step.new_name);
-    announce_name(swapped, parent, step.name);
+  const InodePtr& moved = objects.moved;
+  objects.same = moved != nullptr && (moved == objects.victim.inode || moved == objects.swapped);
+  if (step.route.size() > 1) {
+    announce_name(objects.moved, objects.new_parent, step.new_name);
+    announce_name(objects.swapped, objects.parent, step.name);
   }
+  return objects;
+}
 
+// The objects that are ours, around the rest of the route, or around the change itself.
+Status MetaServer::rename_objects(const RenameStep& step) {
+  ASSIGN_OR_RETURN(Renamed objects, prepare_rename(step));
   Moved outcome = Moved::kNo;
   const auto move = [&]() -> Status {
     const std::shared_lock names_lock(names_mutex_);
-    Status renamed = leads_on ? rename_at_next(step) : rename_outside(step, from, to);
-    outcome = renamed ? Moved::kYes : leads_on ? find_out(step, from, to) : Moved::kNo;
-    if (outcome != Moved::kYes || same) return renamed;
-    take_name(victim, new_parent, step.new_name);
-    move_name(moved, parent, step.name, new_parent, step.new_name);
-    move_name(swapped, new_parent, step.new_name, parent, step.name);
+    const bool leads_on = step.route.size() > 1;
+    Status renamed = leads_on ? rename_at_next(step) : rename_outside(step, objects);
+    outcome = renamed ? Moved::kYes : leads_on ? find_out(step, objects) : Moved::kNo;
+    if (outcome != Moved::kYes || objects.same) return renamed;
+    take_name(objects.victim, objects.new_parent, step.new_name);
+    move_name(objects.moved, objects.parent, step.name, objects.new_parent, step.new_name);
+    move_name(objects.swapped, objects.new_parent, step.new_name, objects.parent, step.name);
     return renamed;
   };
   // Each object whose ctime changes keeps its copy: the moved one, and the swapped or replaced one. Both are locked at
   // once, in the order of their numbers, so that two renames can't wait for each other.
-  InodePtr first = moved;
-  InodePtr second = same ? nullptr : (swapped != nullptr ? swapped : victim.inode);
+  InodePtr first = objects.moved;
+  InodePtr second = objects.same ? nullptr : objects.swapped != nullptr ? objects.swapped : objects.victim.inode;
   if (first != nullptr && second != nullptr && second->id < first->id) std::swap(first, second);
   const Status done =
       own_change(first, Change::kAttributes, [&] { return own_change(second, Change::kAttributes, move); });
-
-  if (outcome == Moved::kUnknown) return done;  // at one of both names; the next start settles which
-  const bool happened = outcome == Moved::kYes && !same;
-  if (leads_on && !happened) {
-    take_back_name(moved, new_parent, step.new_name);
-    take_back_name(swapped, parent, step.name);
-  }
-  if (!same) finish_victim(victim, new_parent, step.new_name);
-  finish_move(moved, parent, step.name, new_parent, step.new_name, happened);
-  finish_move(swapped, new_parent, step.new_name, parent, step.name, happened);
+  // Otherwise they are at one of both names: the next start settles which.
+  if (outcome != Moved::kUnknown) finish_rename(step, objects, outcome == Moved::kYes && !objects.same);
   return done;
 }
 
-Status MetaServer::rename_outside(const RenameStep& step, const FdPtr& from, const FdPtr& to) {
+void MetaServer::finish_rename(const RenameStep& step, const Renamed& objects, bool happened) {
+  if (step.route.size() > 1 && !happened) {
+    take_back_name(objects.moved, objects.new_parent, step.new_name);
+    take_back_name(objects.swapped, objects.parent, step.name);
+  }
+  if (!objects.same) finish_victim(objects.victim, objects.new_parent, step.new_name);
+  finish_move(objects.moved, objects.parent, step.name, objects.new_parent, step.new_name, happened);
+  finish_move(objects.swapped, objects.new_parent, step.new_name, objects.parent, step.name, happened);
+}
+
+Status MetaServer::rename_outside(const RenameStep& step, const Renamed& objects) {
   const ActAs caller_rights(step.by.caller);
-  const int renamed = ::renameat2(from->get(), step.name.c_str(), to->get(), step.new_name.c_str(), step.flags);
+  const int renamed =
+      ::renameat2(objects.from->get(), step.name.c_str(), objects.to->get(), step.new_name.c_str(), step.flags);
   return renamed == 0 ? Status{} : Status(fail_errno());
 }
 
@@ -257,13 +266,13 @@ Status MetaServer::rename_at_next(const RenameStep& step) {
 }
 
 // A server that was killed in the middle cannot say whether it has done its part; the outside can.
-MetaServer::Moved MetaServer::find_out(const RenameStep& step, const FdPtr& from, const FdPtr& to) {
+MetaServer::Moved MetaServer::find_out(const RenameStep& step, const Renamed& objects) {
   const auto at = [&](const FdPtr& directory, const std::string& name, const std::optional<OwnedObject>& object) {
     const Result<consistency::Probe> probe = external_.probe_child(directory->get(), name.c_str());
     if (!probe && probe.error().code != ENOENT) return Moved::kUnknown;
     return probe && object && probe->identity == object->identity ? Moved::kYes : Moved::kNo;
   };
-  const Moved is_new = at(to, step.new_name, step.moved), is_old = at(from, step.name, step.moved);
+  const Moved is_new = at(objects.to, step.new_name, step.moved), is_old = at(objects.from, step.name, step.moved);
   if (is_new == Moved::kUnknown || is_old == Moved::kUnknown) return Moved::kUnknown;
   return is_new == Moved::kYes && is_old == Moved::kNo ? Moved::kYes : Moved::kNo;
 }

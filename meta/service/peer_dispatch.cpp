@@ -18,7 +18,7 @@ void PeerDispatch::CallMethod(const google::protobuf::MethodDescriptor* method, 
 }
 
 void PeerDispatch::Where(Controller* controller, const wire::WhereRequest* request, wire::WhereReply* reply, Closure*) {
-  reply_with(serving_of(controller), service_.where(request->id(), wire::decode(request->identity())), *reply);
+  reply_with(serving_of(controller), service_.where(request->id(), wire::decode(request->identity()), {}), *reply);
 }
 
 void PeerDispatch::Has(Controller* controller, const wire::Identity* request, wire::HasReply* reply, Closure*) {

@@ -266,6 +266,17 @@ TEST_F(Metads, LocksAndLayoutsAreThoseOfTheirServer) {
   }
 }
 
+TEST_F(Metads, HowManyThereAreStaysAsItWas) {
+  cluster_.stop();
+  for (const int metads : {1, 2}) {
+    const ProcessResult started = cluster_.try_start(metads);
+    EXPECT_EQ(started.exit_status, 1);
+    EXPECT_EQ(started.err, "forebay: n1: mgmtd.metads: is " + std::to_string(metads) +
+                               ", but this cluster was made with 3 (--metad 3); use another mgmtd.data\n");
+  }
+  EXPECT_TRUE(cluster_.try_start(kMetads).ok());
+}
+
 class MetadsTransient : public Metads {
  protected:
   MetadsTransient() : Metads({"flush.policy=manual", "links.transient=scratch"}) {}

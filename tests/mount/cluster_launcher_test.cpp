@@ -165,7 +165,7 @@ TEST_F(ClusterLauncher, SaysThatItRunsAlready) {
   EXPECT_EQ(log(), "");
   const ProcessResult other = run("start", {"--metad", "3"});
   EXPECT_EQ(other.exit_status, 1);
-  EXPECT_THAT(other.err, HasSubstr("forebay: two: a cluster runs with another configuration ("));
+  EXPECT_THAT(other.err, HasSubstr("forebay: one: a cluster runs with another configuration ("));
   EXPECT_EQ(mounts(), 3u);
 }
 

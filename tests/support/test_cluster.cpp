@@ -39,7 +39,7 @@ TestCluster::TestCluster(int nodes, const Settings& settings, const std::string&
   write_file(node_file_, names);
   std::vector<std::string> words = command("start");
   if (metads == 0) metads = usual_metads(nodes);
-  words.insert(words.end(), {"-l", external_, "--metad", std::to_string(metads)});
+  words.insert(words.end(), {"-l", external_});
   for (const std::string& setting : common_settings()) words.insert(words.end(), {"--set", setting});
   for (const std::string& setting : settings) words.insert(words.end(), {"--set", setting});
   std::string stop = FOREBAY_BINARY;
@@ -47,6 +47,7 @@ TestCluster::TestCluster(int nodes, const Settings& settings, const std::string&
   reaper_.run(stop + " --discard");
   running_ = true;  // from here on something may be there
   start_ = words;
+  start_.insert(start_.end(), {"--metad", std::to_string(metads)});
   start_again();
 }
 
@@ -111,6 +112,13 @@ void TestCluster::kill_daemon(int node, const std::string& role, int signal) {
 }
 
 void TestCluster::start_again() { expect_success(try_run(start_), "cluster start"); }
+
+ProcessResult TestCluster::try_start(int metads) {
+  running_ = true;
+  std::vector<std::string> words = start_;
+  words.back() = std::to_string(metads);
+  return try_run(words);
+}
 
 void TestCluster::kill_client(int node) {
   const pid_t process = status(node).at("pid");

@@ -31,6 +31,8 @@ class TestCluster {
   // there.
   void kill_daemon(int node, const std::string& role, int signal = SIGKILL);
   void start_again();
+  // After stop(): the same with another number of metadata servers.
+  ProcessResult try_start(int metads);
   // kill -9 of the process of a node's mount; returns when it is gone. The dead mount stays.
   void kill_client(int node);
   // The directory of a node's configuration, logs and data.
