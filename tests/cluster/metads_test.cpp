@@ -61,7 +61,7 @@ class Metads : public MountTest {
 
 // One that is gone is waited for by who works in its directories, and by nobody else.
 TEST_F(Metads, EachDirectoryIsOneServers) {
-  constexpr std::chrono::seconds kLongEnough{2};
+  constexpr std::chrono::seconds kLongEnough{3};
   std::vector<std::unique_ptr<OpenFile>> directories;
   for (int i = 0; i < kDirectories; ++i) {
     write_file(cluster_.inside(1, directory_name(i) + "/file"), "commits what its server knows by now");
