@@ -330,8 +330,8 @@ TEST_F(Metads, RenamesSurviveTheDeathOfTheirServers) {
     }
   });
   for (int death = 0; death < kDeaths; ++death) {
-    const uint64_t before = renames;
-    while (renames < before + 20 + random() % 50) std::this_thread::yield();
+    const uint64_t until = renames + 20 + random() % 100;
+    while (renames < until) std::this_thread::yield();
     cluster_.kill_daemon(static_cast<int>(1 + random() % kMetads), "metad");
     cluster_.start_again();
   }
