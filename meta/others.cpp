@@ -4,20 +4,12 @@
 // as hints. They are asked for anew when an object is not found through them.
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "meta/server.h"
 
 namespace forebay::meta {
-namespace {
-
-// Its owner cannot say that it is gone; so nobody may act as if it were.
-Status not_known(const Status& asked) {
-  if (asked || asked.error().code != ESTALE) return asked;
-  return fail(EIO, "a directory above is not known to the metadata server that has it");
-}
-
-}  // namespace
 
 // Servers that start at the same time do not wait for each other: what is not known yet is looked at later.
 std::chrono::milliseconds MetaServer::patience() const {
@@ -51,29 +43,46 @@ Result<std::vector<Name>> MetaServer::names_at(const ObjectPlaces& found, int de
   return names;
 }
 
-Status MetaServer::refresh_shadow(const InodePtr& shadow) {
+Result<bool> MetaServer::refresh_shadow(const InodePtr& shadow) {
   ASSIGN_OR_RETURN(const auto owner, ownership_.peer(owner_of(shadow->id)));
-  const Result<ObjectPlaces> found = owner->where(shadow->id, shadow->identity, patience());
-  if (!found) return not_known(Failure(found.error()));
-  Result<std::vector<Name>> names = names_at(*found, 0);
-  if (!names) return not_known(Failure(std::move(names).error()));
+  uint64_t changes = 0;
+  const auto ask = [&]() -> Result<std::vector<Name>> {
+    ASSIGN_OR_RETURN(const ObjectPlaces found, owner->where(shadow->id, shadow->identity, patience()));
+    changes = found.changes;
+    return names_at(found, 0);
+  };
+  Result<std::vector<Name>> names = ask();
+  // That its owner does not know it does not say that it is gone; so nobody may act as if it were.
+  if (!names && is_gone(names.error())) {
+    return fail(EIO, "a directory above is not known to the metadata server that has it");
+  }
+  if (!names) return Failure(std::move(names).error());
   const std::lock_guard lock(shadow->mutex);
+  const auto is_same = [](const Name& a, const Name& b) { return a.parent == b.parent && a.name == b.name; };
+  const bool same = shadow->changes == changes &&
+                    std::equal(names->begin(), names->end(), shadow->names.begin(), shadow->names.end(), is_same);
+  if (same) return false;
+  shadow->changes = changes;  // its owner's count
   shadow->names = *std::move(names);
   shadow->names_stored = false;
-  return {};
+  return true;
 }
 
-Status MetaServer::ask_for_ancestors(const InodePtr& inode, std::unordered_set<InodeId>& asked) {
-  if (ownership_.alone()) return {};
+Result<bool> MetaServer::ask_for_ancestors(const InodePtr& inode, std::unordered_set<InodeId>& asked) {
+  bool moved = false;
+  if (ownership_.alone()) return moved;
   std::vector<InodePtr> next{inode};
   while (!next.empty()) {
     const InodePtr at = std::move(next.back());
     next.pop_back();
     if (at->id == kRootInode || !asked.insert(at->id).second) continue;
-    if (!ownership_.is_own(at->id)) RETURN_IF_ERROR(refresh_shadow(at));
+    if (!ownership_.is_own(at->id)) {
+      ASSIGN_OR_RETURN(const bool was_moved, refresh_shadow(at));
+      moved = moved || was_moved;
+    }
     for (Name& name : names_of(*at)) next.push_back(std::move(name.parent));
   }
-  return {};
+  return moved;
 }
 
 Result<uint32_t> MetaServer::owner_of_object(const consistency::Probe& probe) {
@@ -102,13 +111,6 @@ Status MetaServer::note_foreign(const Identity& identity, uint32_t owner) {
   return store_->commit(losses);
 }
 
-EntryReply MetaServer::elsewhere(const InodePtr& parent, const Identity& identity, uint32_t owner) {
-  EntryReply reply;
-  reply.valid_for = names_valid_for(parent);
-  reply.elsewhere = {owner, identity};
-  return reply;
-}
-
 // --- what others ask
 
 Result<ObjectPlaces> MetaServer::where(InodeId id, const Identity& identity, std::chrono::milliseconds) {
@@ -117,8 +119,10 @@ Result<ObjectPlaces> MetaServer::where(InodeId id, const Identity& identity, std
   if (!known) return Failure(std::move(known).error());
   const InodePtr inode = *known;
   if (inode == nullptr || !ownership_.is_own(inode->id)) return fail(ESTALE, "inode {}", id);
-  ObjectPlaces found{inode->id, inode->identity, inode->type, inode->transient, {}};
-  for (const Name& name : names_of(*inode)) found.places.push_back({name.parent->id, name.name});
+  ObjectPlaces found{inode->id, inode->identity, inode->type, inode->transient, {}, 0};
+  const std::lock_guard lock(inode->mutex);
+  for (const Name& name : inode->names) found.places.push_back({name.parent->id, name.name});
+  found.changes = inode->changes;
   return found;
 }
 

@@ -26,11 +26,17 @@ auto MetaServer::find_surely(const InodePtr& inode, Find find) -> decltype(find(
     const std::unique_lock names_lock(names_mutex_);
     found = find();
   }
-  if (found || !is_gone(found.error()) || ownership_.alone()) return found;
-  std::unordered_set<InodeId> asked;
-  RETURN_IF_ERROR(ask_for_ancestors(inode, asked));
-  const std::unique_lock names_lock(names_mutex_);
-  return find();
+  // What is moved on and on is looked for again; gone is what was nowhere while nobody moved anything above it.
+  constexpr int kMostMoves = 100;
+  bool moved = true;
+  for (int asks = 0; asks < kMostMoves && moved && !found && is_gone(found.error()) && !ownership_.alone(); ++asks) {
+    std::unordered_set<InodeId> asked;
+    ASSIGN_OR_RETURN(moved, ask_for_ancestors(inode, asked));
+    moved = moved || asks == 0;
+    const std::unique_lock names_lock(names_mutex_);
+    found = find();
+  }
+  return found;
 }
 
 Result<MetaServer::FdPtr> MetaServer::path_fd(const InodePtr& inode) {
@@ -182,7 +188,7 @@ Result<EntryReply> MetaServer::enter_made(const InodePtr& parent, std::string_vi
   ASSIGN_OR_RETURN(const uint32_t owner, owner_of_object(probe));
   if (owner == ownership_.self()) return enter_made(parent, name, probe);
   touched(parent, name);
-  return elsewhere(parent, probe.identity, owner);
+  return elsewhere(probe.identity, owner, names_valid_for(parent));
 }
 
 Result<EntryReply> MetaServer::enter_made(const InodePtr& parent, std::string_view name,

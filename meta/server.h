@@ -148,14 +148,18 @@ class MetaServer final : public MetaService, public MetaPeerService {
   std::chrono::milliseconds patience() const;
   Result<InodePtr> ask_for_shadow(InodeId id, int depth);
   Result<std::vector<Name>> names_at(const ObjectPlaces& found, int depth);
-  Status refresh_shadow(const InodePtr& shadow);
-  // Asks other servers where those directories above the inode are now that they have, but for those in `asked`.
-  Status ask_for_ancestors(const InodePtr& inode, std::unordered_set<InodeId>& asked);
+  // True if it was moved since it was asked for last.
+  Result<bool> refresh_shadow(const InodePtr& shadow);
+  // Asks other servers where those directories above the inode are now that they have, but for those in `asked`. True
+  // if one of them was moved since.
+  Result<bool> ask_for_ancestors(const InodePtr& inode, std::unordered_set<InodeId>& asked);
   // Who has an object that was seen in a directory of ours.
   Result<uint32_t> owner_of_object(const consistency::Probe& probe);
   // Committed when it returns.
   Status note_foreign(const Identity& identity, uint32_t owner);
-  EntryReply elsewhere(const InodePtr& parent, const Identity& identity, uint32_t owner);
+  static EntryReply elsewhere(const Identity& identity, uint32_t owner, std::chrono::milliseconds name_valid_for) {
+    return {0, {}, name_valid_for, Elsewhere{owner, identity}};
+  }
   // Who changes names of several servers' objects plans anew, should others have changed them meanwhile.
   static constexpr int kMostPlans = 16;
 
@@ -311,7 +315,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
   Result<Renamed> prepare_rename(const RenameStep& step);
   Status rename_objects(const RenameStep& step);
   void finish_rename(const RenameStep& step, const Renamed& objects, bool happened);
-  static Status rename_outside(const RenameStep& step, const Renamed& objects);
+  Status rename_outside(const RenameStep& step, const Renamed& objects);
   Status rename_at_next(const RenameStep& step);
   enum class Moved { kNo, kYes, kUnknown };
   Moved find_out(const RenameStep& step, const Renamed& objects);

@@ -29,6 +29,7 @@ struct ObjectPlaces {
   mode_t type = 0;  // S_IFMT
   bool transient = false;
   std::vector<Place> places;  // where it was seen; while it is being moved, both
+  uint64_t changes = 0;       // grows with each move
 };
 
 struct OwnedObject {

@@ -56,7 +56,7 @@ Result<EntryReply> MetaServer::link_of_other(const Caller& caller, InodeId id, c
   RETURN_IF_ERROR(note_foreign(object.identity, owner));  // before it is in a directory of ours
   RETURN_IF_ERROR(peer->link_object({{caller, AnswerLeases::requester()}, id, parent->id, name}));
   touched(parent, name);
-  return elsewhere(parent, object.identity, owner);
+  return elsewhere(object.identity, owner, names_valid_for(parent));
 }
 
 Status MetaServer::link_object(const LinkStep& step) {

@@ -36,7 +36,7 @@ Result<EntryReply> MetaServer::look_up(const InodePtr& parent, const FdPtr& dire
   if (expected != nullptr && !(probe.identity == *expected)) return fail(ESTALE);
   if (expected == nullptr) {
     ASSIGN_OR_RETURN(const uint32_t owner, owner_of_object(probe));
-    if (owner != ownership_.self()) return EntryReply{0, {}, valid_for, Elsewhere{owner, probe.identity}};
+    if (owner != ownership_.self()) return elsewhere(probe.identity, owner, valid_for);
   }
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.intern(parent, name, probe, 1));
   uint64_t changes = 0;

@@ -208,7 +208,7 @@ Result<MetaServer::Renamed> MetaServer::prepare_rename(const RenameStep& step) {
   // Two names of one object: POSIX says that nothing happens.
   const InodePtr& moved = objects.moved;
   objects.same = moved != nullptr && (moved == objects.victim.inode || moved == objects.swapped);
-  if (step.route.size() > 1) {
+  if (!alone) {
     announce_name(objects.moved, objects.new_parent, step.new_name);
     announce_name(objects.swapped, objects.parent, step.name);
   }
@@ -243,7 +243,7 @@ Status MetaServer::rename_objects(const RenameStep& step) {
 }
 
 void MetaServer::finish_rename(const RenameStep& step, const Renamed& objects, bool happened) {
-  if (step.route.size() > 1 && !happened) {
+  if (!ownership_.alone() && !happened && !objects.same) {
     take_back_name(objects.moved, objects.new_parent, step.new_name);
     take_back_name(objects.swapped, objects.parent, step.name);
   }
@@ -252,7 +252,12 @@ void MetaServer::finish_rename(const RenameStep& step, const Renamed& objects, b
   finish_move(objects.swapped, objects.new_parent, step.new_name, objects.parent, step.name, happened);
 }
 
+// All objects of the plan are locked by now: those that are there must be they.
 Status MetaServer::rename_outside(const RenameStep& step, const Renamed& objects) {
+  if (!ownership_.alone() &&
+      !(is_as_planned(objects.from, step.name, step.moved) && is_as_planned(objects.to, step.new_name, step.other))) {
+    return fail(EAGAIN, "names that change all the time");
+  }
   const ActAs caller_rights(step.by.caller);
   const int renamed =
       ::renameat2(objects.from->get(), step.name.c_str(), objects.to->get(), step.new_name.c_str(), step.flags);

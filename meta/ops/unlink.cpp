@@ -133,16 +133,16 @@ Status MetaServer::remove_at_owner(const Caller& caller, const InodePtr& parent,
                                    const std::string& name, int at_flags) {
   for (int tries = 0; tries < kMostPlans; ++tries) {
     const Result<consistency::Probe> probe = external_.probe_child(directory->get(), name.c_str());
-    if (!probe) break;  // the outside says why not
+    if (!probe) return remove_own(caller, parent, directory, name, at_flags);  // the outside says why not
     ASSIGN_OR_RETURN(const uint32_t owner, owner_of_object(*probe));
-    if (owner == ownership_.self()) break;
+    if (owner == ownership_.self()) return remove_own(caller, parent, directory, name, at_flags);
     ASSIGN_OR_RETURN(const auto peer, ownership_.peer(owner));
     const Status removed = peer->remove_object(
         {{caller, AnswerLeases::requester()}, parent->id, name, probe->identity, at_flags == AT_REMOVEDIR});
     if (removed && probe->attributes.link_count == 1) (void)store_->delete_foreign(probe->identity);
     if (removed || removed.error().code != EAGAIN) return removed;
   }
-  return remove_own(caller, parent, directory, name, at_flags);
+  return fail(EAGAIN, "a name that changes all the time");
 }
 
 Status MetaServer::remove_object(const RemoveStep& step) {

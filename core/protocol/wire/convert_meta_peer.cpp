@@ -25,6 +25,7 @@ void encode(const ObjectPlaces& from, WhereReply& to) {
   encode(from.identity, *to.mutable_identity());
   to.set_type(from.type);
   to.set_transient(from.transient);
+  to.set_changes(from.changes);
   for (const ObjectPlaces::Place& place : from.places) {
     Place& added = *to.add_places();
     added.set_parent(place.parent);
@@ -33,7 +34,7 @@ void encode(const ObjectPlaces& from, WhereReply& to) {
 }
 
 ObjectPlaces decode(const WhereReply& from) {
-  ObjectPlaces to{from.id(), decode(from.identity()), from.type(), from.transient(), {}};
+  ObjectPlaces to{from.id(), decode(from.identity()), from.type(), from.transient(), {}, from.changes()};
   for (const Place& place : from.places()) to.places.push_back({place.parent(), place.name()});
   return to;
 }
