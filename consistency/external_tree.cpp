@@ -16,12 +16,13 @@ Result<UniqueFd> open_beneath(int directory_fd, const char* path, int flags) {
   open_how how{};
   how.flags = static_cast<uint64_t>(flags | O_NOFOLLOW | O_CLOEXEC);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
-  // EAGAIN: the kernel saw a rename during ".."-free resolution; its documentation asks for a bounded retry.
-  constexpr int kMostTries = 32;
+  // EAGAIN: the kernel saw a rename meanwhile, and its documentation asks for a bounded retry. EXDEV: the path leads
+  // out of the directory, or what was found was moved out of it before it was opened.
+  constexpr int kMostTries = 100;
   for (int tries = 0;; ++tries) {
     const long fd = ::syscall(SYS_openat2, directory_fd, path, &how, sizeof(how));
     if (fd >= 0) return UniqueFd(static_cast<int>(fd));
-    if (errno != EAGAIN || tries == kMostTries) return fail_errno();
+    if ((errno != EAGAIN && errno != EXDEV) || tries == kMostTries) return fail_errno();
   }
 }
 

@@ -26,6 +26,7 @@
 #include "meta/known_names.h"
 #include "meta/layout_rules.h"
 #include "meta/lock_table.h"
+#include "meta/name_locks.h"
 #include "meta/ownership.h"
 #include "meta/placement.h"
 #include "meta/store.h"
@@ -160,8 +161,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
   static EntryReply elsewhere(const Identity& identity, uint32_t owner, std::chrono::milliseconds name_valid_for) {
     return {0, {}, name_valid_for, Elsewhere{owner, identity}};
   }
-  // Who changes names of several servers' objects plans anew, should others have changed them meanwhile.
-  static constexpr int kMostPlans = 16;
+  // Who changes names of several servers' objects plans anew, should others be at them or have changed them meanwhile.
+  static constexpr int kMostPlans = 1000;
 
   // --- meta/outside.cpp: looking at the outside
   // The outside says that nothing lies at a name, or something else does. Any other error says nothing of the kind:
@@ -283,20 +284,25 @@ class MetaServer final : public MetaService, public MetaPeerService {
     uint64_t link_count = 0;  // before
     bool gone = false, last = false;  // the name was removed; it was the last one
   };
-  // What is at `name` now; recorded as about to go, when its data is dirty.
-  Result<Victim> prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name);
+  // What is at `name` now; recorded as about to go, when its data is dirty. EAGAIN: something else than `planned`.
+  Result<Victim> prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name,
+                                const std::optional<OwnedObject>& planned = {});
   // The name was removed outside; the caller holds names_mutex_ since before.
   void take_name(Victim& victim, const InodePtr& parent, std::string_view name);
   void finish_victim(const Victim& victim, const InodePtr& parent, std::string_view name);
   Status remove(const Caller& caller, InodeId parent, std::string_view name, int at_flags);
   Status remove_at_owner(const Caller& caller, const InodePtr& parent, const FdPtr& directory, const std::string& name,
                          int at_flags);
+  Status remove_of_other(const Caller& caller, const InodePtr& parent, const std::string& name, int at_flags,
+                         const OwnedObject& planned);
   // Of an object that is ours, or of which nothing is known.
   Status remove_own(const Caller& caller, const InodePtr& parent, const FdPtr& directory, const std::string& name,
-                    int at_flags);
+                    int at_flags, const std::optional<OwnedObject>& planned);
   void discard_copy(const InodePtr& inode);
 
   // --- meta/ops/rename.cpp
+  // Those of both names that are in our directories.
+  NameLocks::Hold hold_names(const RenameStep& step);
   Status plan_rename(const InodePtr& parent, RenameStep& step);
   Status expect_foreign(const std::optional<OwnedObject>& object);
   // The next part, by whose it is.
@@ -323,7 +329,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
   static void take_back_name(const InodePtr& inode, const InodePtr& parent, std::string_view name);
   bool may_have_changed(const Status& done) const;
   Result<InodePtr> prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
-                                const InodePtr& new_parent, const std::string& new_name);
+                                const std::optional<OwnedObject>& planned, const InodePtr& new_parent,
+                                const std::string& new_name);
   // It was moved outside; the caller holds names_mutex_ since before.
   static void move_name(const InodePtr& inode, const InodePtr& parent, std::string_view name,
                         const InodePtr& new_parent, std::string_view new_name);
@@ -432,6 +439,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
   WorkQueue<InodeId> small_files_;
   LockTable locks_;  // of clients that are apart; in one process it stays empty
   AnswerLeases answers_;
+  NameLocks name_locks_;  // of our directories
 
   // Own renames and removals hold it shared, from the external call until the names in memory say the same: whoever
   // finds an object at none of its names looks again while no such change is under way.

@@ -13,6 +13,7 @@ Result<EntryReply> MetaServer::make_node(const Caller& caller, InodeId parent_id
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const AnswerLeases::Change answers(answers_, listing_answers(parent));
+  const NameLocks::Hold held = name_locks_.hold(parent_id, name);
   {
     const ActWithUmask mask(caller.umask);
     const ActAs caller_rights(caller);

@@ -162,6 +162,7 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
   const AnswerLeases::Change answers(answers_, listing_answers(parent));
+  NameLocks::Hold held = name_locks_.hold(parent_id, name);
   int made = -1;
   int reason = 0;
   {
@@ -176,6 +177,7 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
     // Somebody outside was faster: it is an ordinary open.
     ASSIGN_OR_RETURN(const EntryReply entry, enter_made(parent, name));
     if (entry.elsewhere) return CreateReply{entry, {}};
+    held.end();  // an open may take long
     Result<OpenReply> opened = open(caller, entry.id, flags & ~O_CREAT);
     if (opened) return CreateReply{entry, std::move(opened->layout)};
     forget(entry.id, 1);

@@ -3,17 +3,30 @@
 #include <stdio.h>
 
 #include <algorithm>
+#include <random>
+#include <thread>
 
 #include "meta/credentials.h"
 #include "meta/server.h"
 
 namespace forebay::meta {
+namespace {
+
+// Two who are in each other's way do not meet again and again.
+std::chrono::microseconds random_pause() {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return std::chrono::microseconds(random() % 1000);
+}
+
+}  // namespace
 
 // Where a moved object may be is recorded before it moves, if the database knows the object or is about to, by a write
 // that is under way: after a crash the one of both names counts where the identity is found.
 Result<InodePtr> MetaServer::prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
-                                          const InodePtr& new_parent, const std::string& new_name) {
+                                          const std::optional<OwnedObject>& planned, const InodePtr& new_parent,
+                                          const std::string& new_name) {
   const Result<consistency::Probe> probe = external_.probe_child(parent_fd, name.c_str());
+  if (planned && !(probe && probe->identity == planned->identity)) return fail(EAGAIN);
   if (!probe) return InodePtr();
   if (probe->is_mount_root) return fail(EBUSY);
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.find_by_identity(probe->identity));
@@ -84,6 +97,8 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
   step.flags = flags;
   Status done = fail(EAGAIN);
   for (int tries = 0; tries < kMostPlans && !done && done.error().code == EAGAIN; ++tries) {
+    if (tries > 0) std::this_thread::sleep_for(random_pause());
+    const NameLocks::Hold held = hold_names(step);
     RETURN_IF_ERROR(plan_rename(parent, step));
     done = go_on(step);
   }
@@ -91,6 +106,12 @@ Status MetaServer::rename(const Caller& caller, InodeId parent_id, std::string_v
   if (exchange && !ownership_.is_own(new_parent_id)) answers_.name_arrived(parent_id);
   if (may_have_changed(done)) touched(parent, exchange ? step.name : std::string());
   return done;
+}
+
+NameLocks::Hold MetaServer::hold_names(const RenameStep& step) {
+  std::vector<NameLocks::Name> names{{step.parent, step.name}};
+  if (ownership_.is_own(step.new_parent)) names.emplace_back(step.new_parent, step.new_name);
+  return name_locks_.hold(std::move(names));
 }
 
 // Another server may have done it, and not be able to say so.
@@ -162,7 +183,12 @@ Status MetaServer::rename_into(const RenameStep& step) {
   RETURN_IF_ERROR(expect_foreign(step.moved));
   RenameStep next = step;
   next.at_objects = true;
-  const Status done = go_on(next);
+  const auto hold_and_go_on = [&]() -> Status {
+    if (ownership_.is_own(step.parent)) return go_on(next);  // both names are held
+    const NameLocks::Hold held = name_locks_.try_hold({{step.new_parent, step.new_name}});
+    return held ? go_on(next) : Status(fail(EAGAIN));
+  };
+  const Status done = hold_and_go_on();
   if (!may_have_changed(done)) return done;
   if (!ownership_.is_own(step.parent)) {
     answers_.name_arrived(step.new_parent);
@@ -189,21 +215,19 @@ Result<MetaServer::Renamed> MetaServer::prepare_rename(const RenameStep& step) {
   ASSIGN_OR_RETURN(objects.from, directory_fd(objects.parent));
   ASSIGN_OR_RETURN(objects.to, directory_fd(objects.new_parent));
   const bool alone = ownership_.alone();
-  if (!alone &&
-      !(is_as_planned(objects.from, step.name, step.moved) && is_as_planned(objects.to, step.new_name, step.other))) {
-    return fail(EAGAIN, "names that change all the time");
-  }
   const auto is_ours = [&](const std::optional<OwnedObject>& object) {
     return alone || (object && object->owner == ownership_.self());
   };
   const int from = objects.from->get(), to = objects.to->get();
   if (is_ours(step.moved)) {
-    ASSIGN_OR_RETURN(objects.moved, prepare_move(objects.parent, from, step.name, objects.new_parent, step.new_name));
+    ASSIGN_OR_RETURN(objects.moved,
+                     prepare_move(objects.parent, from, step.name, step.moved, objects.new_parent, step.new_name));
   }
   if ((step.flags & RENAME_EXCHANGE) != 0 && is_ours(step.other)) {
-    ASSIGN_OR_RETURN(objects.swapped, prepare_move(objects.new_parent, to, step.new_name, objects.parent, step.name));
+    ASSIGN_OR_RETURN(objects.swapped,
+                     prepare_move(objects.new_parent, to, step.new_name, step.other, objects.parent, step.name));
   } else if (step.flags == 0 && is_ours(step.other)) {
-    ASSIGN_OR_RETURN(objects.victim, prepare_victim(objects.new_parent, to, step.new_name));
+    ASSIGN_OR_RETURN(objects.victim, prepare_victim(objects.new_parent, to, step.new_name, step.other));
   }
   // Two names of one object: POSIX says that nothing happens.
   const InodePtr& moved = objects.moved;

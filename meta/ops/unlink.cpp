@@ -12,11 +12,12 @@ namespace forebay::meta {
 // that the outside deleted (which would bring it back as a conflict). So the intent is recorded first; recovery sees
 // it, and looks whether the object is still there. With links left, the data must be found through one of those: they
 // are in the database first, or the data is outside.
-Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name) {
+Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, int parent_fd, const std::string& name,
+                                                      const std::optional<OwnedObject>& planned) {
   Victim victim;
   Result<UniqueFd> fd = consistency::ExternalTree::open_child(parent_fd, name.c_str(), O_PATH);
-  if (!fd) return victim;
-  const Result<consistency::Probe> probe = external_.probe_fd(fd->get());
+  const Result<consistency::Probe> probe = fd ? external_.probe_fd(fd->get()) : Failure(fd.error());
+  if (planned && !(probe && probe->identity == planned->identity)) return fail(EAGAIN);
   if (!probe) return victim;
   if (probe->is_mount_root) return fail(EBUSY);  // what is mounted in our own namespace the kernel does not protect
   victim.link_count = probe->attributes.link_count;
@@ -123,8 +124,12 @@ Status MetaServer::remove(const Caller& caller, InodeId parent_id, std::string_v
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const std::string name(name_view);
   const AnswerLeases::Change answers(answers_, listing_answers(parent));
-  const Status removed = ownership_.alone() ? remove_own(caller, parent, directory, name, at_flags)
-                                            : remove_at_owner(caller, parent, directory, name, at_flags);
+  const auto remove_it = [&] {
+    const NameLocks::Hold held = name_locks_.hold(parent_id, name);
+    return ownership_.alone() ? remove_own(caller, parent, directory, name, at_flags, {})
+                              : remove_at_owner(caller, parent, directory, name, at_flags);
+  };
+  const Status removed = remove_it();
   if (removed) touched(parent, {});
   return removed;
 }
@@ -133,32 +138,39 @@ Status MetaServer::remove_at_owner(const Caller& caller, const InodePtr& parent,
                                    const std::string& name, int at_flags) {
   for (int tries = 0; tries < kMostPlans; ++tries) {
     const Result<consistency::Probe> probe = external_.probe_child(directory->get(), name.c_str());
-    if (!probe) return remove_own(caller, parent, directory, name, at_flags);  // the outside says why not
+    if (!probe) return remove_own(caller, parent, directory, name, at_flags, {});  // the outside says why not
     ASSIGN_OR_RETURN(const uint32_t owner, owner_of_object(*probe));
-    if (owner == ownership_.self()) return remove_own(caller, parent, directory, name, at_flags);
-    ASSIGN_OR_RETURN(const auto peer, ownership_.peer(owner));
-    const Status removed = peer->remove_object(
-        {{caller, AnswerLeases::requester()}, parent->id, name, probe->identity, at_flags == AT_REMOVEDIR});
-    if (removed && probe->attributes.link_count == 1) (void)store_->delete_foreign(probe->identity);
+    const bool ours = owner == ownership_.self();
+    const OwnedObject planned{probe->identity, probe->attributes.mode & S_IFMT, owner};
+    const Status removed = ours ? remove_own(caller, parent, directory, name, at_flags, planned)
+                                : remove_of_other(caller, parent, name, at_flags, planned);
+    if (removed && !ours && probe->attributes.link_count == 1) (void)store_->delete_foreign(probe->identity);
     if (removed || removed.error().code != EAGAIN) return removed;
   }
   return fail(EAGAIN, "a name that changes all the time");
+}
+
+Status MetaServer::remove_of_other(const Caller& caller, const InodePtr& parent, const std::string& name, int at_flags,
+                                   const OwnedObject& planned) {
+  ASSIGN_OR_RETURN(const auto peer, ownership_.peer(planned.owner));
+  return peer->remove_object(
+      {{caller, AnswerLeases::requester()}, parent->id, name, planned.identity, at_flags == AT_REMOVEDIR});
 }
 
 Status MetaServer::remove_object(const RemoveStep& step) {
   const AnswerLeases::Requester requester(step.by.session);
   ASSIGN_OR_RETURN(const InodePtr parent, directory(step.parent));
   ASSIGN_OR_RETURN(const FdPtr fd, directory_fd(parent));
-  const Result<consistency::Probe> probe = external_.probe_child(fd->get(), step.name.c_str());
-  if (!probe || !(probe->identity == step.identity)) return fail(EAGAIN);
-  const Status removed = remove_own(step.by.caller, parent, fd, step.name, step.directory ? AT_REMOVEDIR : 0);
+  const mode_t type = step.directory ? S_IFDIR : S_IFREG;
+  const Status removed = remove_own(step.by.caller, parent, fd, step.name, step.directory ? AT_REMOVEDIR : 0,
+                                    OwnedObject{step.identity, type, ownership_.self()});
   inodes_.release(parent);
   return removed;
 }
 
 Status MetaServer::remove_own(const Caller& caller, const InodePtr& parent, const FdPtr& directory,
-                              const std::string& name, int at_flags) {
-  ASSIGN_OR_RETURN(Victim victim, prepare_victim(parent, directory->get(), name));
+                              const std::string& name, int at_flags, const std::optional<OwnedObject>& planned) {
+  ASSIGN_OR_RETURN(Victim victim, prepare_victim(parent, directory->get(), name, planned));
   const Change kind = victim.link_count == 1 ? Change::kRemoval : Change::kAttributes;
   const Status removed = own_change(victim.inode, kind, [&]() -> Status {
     const std::shared_lock names_lock(names_mutex_);

@@ -5,7 +5,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <climits>
+#include <map>
+#include <thread>
 
 #include "core/io.h"
 #include "tests/support/temp_dir.h"
@@ -142,6 +145,30 @@ TEST_F(ExternalTreeTest, OpensPathsOfAnyLength) {
   std::string climbing = name;
   for (int i = 0; i < 2000; ++i) climbing += "/..";
   EXPECT_NE(error_of(climbing + "/secret"), 0);
+}
+
+// The kernel says EXDEV when it finds that what it looked up is not below the directory any more.
+TEST_F(ExternalTreeTest, AChildThatIsMovedAwayMeanwhileIsThereOrNot) {
+  constexpr int kLooks = 200'000;
+  dir_.make("tree/other");
+  dir_.make("tree/sub/child");
+  const UniqueFd sub = ExternalTree::open_child(tree_->root_fd(), "sub", O_PATH).value();
+  std::atomic<bool> stopping{false};
+  std::thread mover([&] {
+    while (!stopping) {
+      EXPECT_EQ(::rename((dir_ / "tree/sub/child").c_str(), (dir_ / "tree/other/child").c_str()), 0);
+      EXPECT_EQ(::rename((dir_ / "tree/other/child").c_str(), (dir_ / "tree/sub/child").c_str()), 0);
+    }
+  });
+  std::map<int, int> errors;
+  for (int i = 0; i < kLooks; ++i) {
+    const Result<UniqueFd> fd = ExternalTree::open_child(sub.get(), "child", O_PATH);
+    if (!fd) ++errors[fd.error().code];
+  }
+  stopping = true;
+  mover.join();
+  errors.erase(ENOENT);
+  for (const auto& [code, times] : errors) ADD_FAILURE() << times << " times " << Error{code, {}}.message();
 }
 
 }  // namespace
