@@ -57,6 +57,7 @@ void AnswerNewsReader::run() {
   while (!stopping_) {
     lock.unlock();
     const Status asked = meta_.await_news(0, await_, [this](const AnswerNews& news) { heed(news); });
+    if (!asked) session_.read_ahead.revoke_all();
     lock.lock();
     if (!asked) wake_.wait_for(lock, kPause, [this] { return stopping_; });
   }
@@ -65,7 +66,10 @@ void AnswerNewsReader::run() {
 void AnswerNewsReader::heed(const AnswerNews& news) {
   constexpr off_t kNoPages = -1;
   // ENOENT: the kernel knows nothing of it.
-  for (const InodeId id : news.inodes) (void)fuse_lowlevel_notify_inval_inode(fuse_, id, kNoPages, 0);
+  for (const InodeId id : news.inodes) {
+    session_.read_ahead.revoke(id);
+    (void)fuse_lowlevel_notify_inval_inode(fuse_, id, kNoPages, 0);
+  }
   const bool forgotten = news.names && await_.heeds_names && !has_mounts_below() && forget_names();
   if (news.names && !forgotten) {
     // Somebody has mounted something here: no more names, and those that the kernel has become old.

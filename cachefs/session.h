@@ -5,12 +5,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "cachefs/backing.h"
 #include "cachefs/lock_book.h"
 #include "cachefs/lock_waits.h"
 #include "cachefs/mount.h"
+#include "cachefs/read_ahead.h"
 #include "cachefs/ring_transport.h"
 #include "core/protocol/meta_service.h"
 #include "core/protocol/mgmt_service.h"
@@ -30,6 +32,7 @@ struct Session {
   bool in_cluster() const { return layouts != nullptr; }
   BackingTable backing{storage, options.config, in_cluster()};
   RingTransport ring{options.config.fuse, in_cluster()};
+  ReadAhead read_ahead{meta, storage};  // used in a cluster only
   LockBook lock_book;
   LockWaits lock_waits{meta};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
@@ -62,6 +65,7 @@ struct FileHandle {
   int flags = 0;
   Caller opener;
   Access access = Access::kCached;
+  std::unique_ptr<ReadAhead::Reader> reader;  // of a file that comes from other nodes, without the kernel's pages
   const std::chrono::steady_clock::time_point opened_at = std::chrono::steady_clock::now();
   // Failures of the write-back that this handle's owner was told about (or that are older than it).
   // Counted for close and for fsync apart: a child that closes its copy must not take the news from its parent.

@@ -38,7 +38,10 @@ void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* attributes, int 
   change.size = static_cast<uint64_t>(attributes->st_size);
   change.atime = FileTime::of(attributes->st_atim);
   change.mtime = FileTime::of(attributes->st_mtim);
-  reply_attributes(request, session_of(request).meta.setattr(caller_of(request, Groups::kAll), inode, change));
+  Session& session = session_of(request);
+  const Result<AttributesReply> changed = session.meta.setattr(caller_of(request, Groups::kAll), inode, change);
+  if (change.set_size) session.read_ahead.revoke(inode);
+  reply_attributes(request, changed);
 }
 
 void statfs(fuse_req_t request, fuse_ino_t inode) {

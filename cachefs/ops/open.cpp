@@ -23,6 +23,10 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const Op
   }
   handle->access = *access;
   handle->opener = caller;
+  if ((info->flags & (O_ACCMODE | O_TRUNC)) != O_RDONLY) session.read_ahead.revoke(id);
+  if (handle->access == Access::kDirect && (info->flags & O_ACCMODE) == O_RDONLY) {
+    handle->reader = std::make_unique<ReadAhead::Reader>(session.read_ahead, id);
+  }
   handle->seen_by_close = handle->seen_by_fsync = opened.flush_failures;
   if (handle->access == Access::kCached) {
     info->keep_cache = session.meta.use_pages(id) ? 1 : 0;

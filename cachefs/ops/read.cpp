@@ -22,8 +22,13 @@ bool splice(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset) {
 
 }  // namespace
 
-void read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info*) {
+void read(fuse_req_t request, fuse_ino_t inode, size_t size, off_t offset, fuse_file_info* info) {
   if (splice(request, inode, size, offset)) return;
+  ReadAhead::Reader* const reader = handle_of(info).reader.get();
+  const auto hand_over = [request](std::span<const iovec> data) {
+    fuse_reply_iov(request, data.data(), static_cast<int>(data.size()));
+  };
+  if (reader != nullptr && reader->read(static_cast<uint64_t>(offset), size, hand_over)) return;
   const std::span<char> buffer = RingTransport::reply_space(size);
   const Result<size_t> bytes = session_of(request).storage.read(inode, static_cast<uint64_t>(offset), buffer);
   if (!bytes) return reply_error(request, bytes.error());

@@ -26,7 +26,8 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
   RETURN_IF_ERROR(open_inode(caller, inode, flags, false));
   Status ready;
   if ((flags & O_TRUNC) != 0) {
-    ready = truncate_open(inode, 0);
+    // Who only reads is a writer for a moment, of whom others hear.
+    ready = writes(flags) ? truncate_open(inode, 0) : set_size(caller, inode, 0);
   } else if (config_.fetch.mode == FetchMode::kWhole) {
     do {
       ready = storage_.fetch_all(id, std::chrono::seconds(1));

@@ -84,6 +84,16 @@ TEST_F(KeptAnswers, OfAFileThatAnotherWritesBesideItsMakerAreNotKept) {
   EXPECT_EQ(stat_of(cluster.inside(1, "new")).st_size, 3);
 }
 
+// An open that only reads may empty the file.
+TEST_F(KeptAnswers, OfAFileThatAReaderEmptiesAreForgotten) {
+  TestCluster cluster(2, {"consistency.attr_ttl=8s"});
+  write_file(cluster.inside(1, "file"), "content");
+  EXPECT_EQ(stat_of(cluster.inside(2, "file")).st_size, 7);
+  EXPECT_EQ(stat_of(cluster.inside(2, "file")).st_size, 7);
+  const OpenFile reader(cluster.inside(1, "file"), O_RDONLY | O_TRUNC);
+  EXPECT_EQ(stat_of(cluster.inside(2, "file")).st_size, 0);
+}
+
 TEST_F(KeptAnswers, ANodeThatStandsStillDelaysTheOthersForAMomentOnly) {
   TestCluster cluster(2);
   write_file(cluster.inside(1, "file"), "content");
