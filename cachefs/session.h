@@ -9,6 +9,7 @@
 #include <string>
 
 #include "cachefs/backing.h"
+#include "cachefs/forget_queue.h"
 #include "cachefs/lock_book.h"
 #include "cachefs/lock_waits.h"
 #include "cachefs/mount.h"
@@ -32,7 +33,8 @@ struct Session {
   bool in_cluster() const { return layouts != nullptr; }
   BackingTable backing{storage, options.config, in_cluster()};
   RingTransport ring{options.config.fuse, in_cluster()};
-  ReadAhead read_ahead{meta, storage};  // used in a cluster only
+  ForgetQueue forgotten{meta};  // used in a cluster only, as the next one
+  ReadAhead read_ahead{meta, storage};
   LockBook lock_book;
   LockWaits lock_waits{meta};
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <unordered_map>
+#include <vector>
 
 namespace forebay {
 
@@ -49,6 +51,14 @@ Result<EntryReply> RoutedMeta::enter(InodeId parent, std::string_view name, cons
 
 void RoutedMeta::forget(InodeId id, uint64_t count) {
   if (MetaService* const server = find_owner(id); server != nullptr) server->forget(id, count);
+}
+
+void RoutedMeta::forget_many(std::span<const Forgotten> all) {
+  std::unordered_map<MetaService*, std::vector<Forgotten>> of_servers;
+  for (const Forgotten& each : all) {
+    if (MetaService* const server = find_owner(each.id); server != nullptr) of_servers[server].push_back(each);
+  }
+  for (const auto& [server, its] : of_servers) server->forget_many(its);
 }
 
 Result<EntryReply> RoutedMeta::follow_made(MetaService& server, const Caller& caller, InodeId parent,

@@ -17,6 +17,7 @@ class RoutedMeta final : public MetaService {
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
   Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) override;
   void forget(InodeId id, uint64_t count) override;
+  void forget_many(std::span<const Forgotten> all) override;
   Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
                            uint64_t device) override;
   Result<EntryReply> mkdir(const Caller& caller, InodeId parent, std::string_view name, mode_t mode) override;

@@ -133,6 +133,11 @@ class MetaCallbacks {
   virtual Status make_room(TargetId target, uint64_t bytes) = 0;
 };
 
+struct Forgotten {
+  InodeId id = 0;
+  uint64_t count = 0;  // lookups
+};
+
 class MetaService : public MetaCallbacks {
  public:
   // --- names. Replies with an entry count one lookup, which forget() takes back. Inode 0, from lookup() alone: there
@@ -142,6 +147,9 @@ class MetaService : public MetaCallbacks {
   // one's. ESTALE: by now there is another object, or none.
   virtual Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) = 0;
   virtual void forget(InodeId id, uint64_t count) = 0;
+  virtual void forget_many(std::span<const Forgotten> all) {
+    for (const Forgotten& each : all) forget(each.id, each.count);
+  }
   virtual Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
                                    uint64_t device) = 0;
   virtual Result<EntryReply> mkdir(const Caller& caller, InodeId parent, std::string_view name, mode_t mode) = 0;

@@ -24,6 +24,7 @@ Request request_of_caller(const Caller& caller, InodeId id) {
 }  // namespace
 
 Result<AttributesReply> RemoteMeta::getattr(InodeId id) {
+  if (const auto kept = changed_directories_.take(id)) return *kept;
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::Getattr, request_of_inode(id)));
   return wire::decode(reply);
 }
@@ -31,6 +32,7 @@ Result<AttributesReply> RemoteMeta::getattr(InodeId id) {
 Result<AttributesReply> RemoteMeta::setattr(const Caller& caller, InodeId id, const SetAttributes& change) {
   auto request = request_of_caller<wire::SetattrRequest>(caller, id);
   wire::encode(change, request);
+  changed_directories_.begin(id);
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::Setattr, request, transport::kLongLimit));
   return wire::decode(reply);
 }
@@ -54,12 +56,14 @@ Status RemoteMeta::setxattr(const Caller& caller, InodeId id, const std::string&
   request.set_name(name);
   request.set_value(value.data(), value.size());
   request.set_flags(flags);
+  changed_directories_.begin(id);
   return tell<wire::Meta>(stub_, &wire::Meta::Setxattr, request);
 }
 
 Status RemoteMeta::removexattr(const Caller& caller, InodeId id, const std::string& name) {
   auto request = request_of_caller<wire::XattrRequest>(caller, id);
   request.set_name(name);
+  changed_directories_.begin(id);
   return tell<wire::Meta>(stub_, &wire::Meta::Removexattr, request);
 }
 
@@ -211,8 +215,14 @@ Status RemoteMeta::await_news(uint64_t, const AwaitNews& await, TellNews tell) {
   wire::AwaitNewsRequest message;
   message.set_heeded(await.heeded);
   message.set_heeds_names(await.heeds_names);
-  ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::AwaitNews, message));
-  tell(wire::decode(reply));
+  const auto reply = ask<wire::Meta>(stub_, &wire::Meta::AwaitNews, message);
+  if (!reply) {
+    changed_directories_.forget_all();
+    return Failure(reply.error());
+  }
+  const AnswerNews news = wire::decode(*reply);
+  changed_directories_.forget(news.inodes);
+  tell(news);
   return {};
 }
 

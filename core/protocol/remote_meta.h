@@ -6,7 +6,9 @@
 
 #include <atomic>
 
+#include "core/protocol/changed_directories.h"
 #include "core/protocol/meta_service.h"
+#include "core/protocol/remote_call.h"
 #include "core/protocol/wire/meta.pb.h"
 #include "core/transport/channel.h"
 
@@ -20,6 +22,7 @@ class RemoteMeta final : public MetaService {
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
   Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) override;
   void forget(InodeId id, uint64_t count) override;
+  void forget_many(std::span<const Forgotten> all) override;
   Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
                            uint64_t device) override;
   Result<EntryReply> mkdir(const Caller& caller, InodeId parent, std::string_view name, mode_t mode) override;
@@ -91,7 +94,11 @@ class RemoteMeta final : public MetaService {
   // Gives back the lookups of those entries of a listing that nobody took.
   void forget_rest(const wire::ReaddirReply& listing, int first);
 
+  Status remove(RemoteMethod<wire::Meta, wire::NameRequest, wire::RemovedReply> method, const Caller& caller,
+                InodeId parent, std::string_view name);
+
   wire::Meta_Stub stub_;
+  ChangedDirectories changed_directories_;
   // How many entries with attributes a reader took the last time before he was full. Those that are asked for in vain
   // cost a lookup each there, and must be forgotten.
   std::atomic<uint32_t> readers_room_{32};

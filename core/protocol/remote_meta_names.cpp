@@ -27,6 +27,17 @@ Result<EntryReply> ask_for_entry(wire::Meta& stub, RemoteMethod<wire::Meta, Requ
   return wire::decode(reply);
 }
 
+// A name is made.
+template <typename Request>
+Result<EntryReply> make_entry(wire::Meta& stub, ChangedDirectories& directories,
+                              RemoteMethod<wire::Meta, Request, wire::EntryReply> method, InodeId parent,
+                              const Request& request) {
+  const auto change = directories.begin(parent);
+  ASSIGN_OR_RETURN(const auto reply, ask(stub, method, request));
+  directories.end(change, wire::decode(reply.directory()));
+  return wire::decode(reply);
+}
+
 wire::DirectoryRequest request_of_directory(uint64_t handle) {
   wire::DirectoryRequest request;
   request.set_handle(handle);
@@ -63,11 +74,18 @@ Result<EntryReply> RemoteMeta::enter(InodeId parent, std::string_view name, cons
 }
 
 void RemoteMeta::forget(InodeId id, uint64_t count) {
+  const Forgotten one{id, count};
+  forget_many({&one, 1});
+}
+
+void RemoteMeta::forget_many(std::span<const Forgotten> all) {
   wire::ForgetManyRequest request;
-  wire::Forgotten& forgotten = *request.add_inodes();
-  forgotten.set_id(id);
-  forgotten.set_count(count);
-  log_untold(tell<wire::Meta>(stub_, &wire::Meta::ForgetMany, request), "forget");
+  for (const Forgotten& each : all) {
+    wire::Forgotten& forgotten = *request.add_inodes();
+    forgotten.set_id(each.id);
+    forgotten.set_count(each.count);
+  }
+  log_untold(tell<wire::Meta>(stub_, &wire::Meta::ForgetMany, request, transport::kLongLimit), "forget");
 }
 
 Result<EntryReply> RemoteMeta::mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
@@ -75,20 +93,20 @@ Result<EntryReply> RemoteMeta::mknod(const Caller& caller, InodeId parent, std::
   auto request = request_of_name<wire::MknodRequest>(caller, parent, name);
   request.set_mode(mode);
   request.set_device(device);
-  return ask_for_entry(stub_, &wire::Meta::Mknod, request);
+  return make_entry(stub_, changed_directories_, &wire::Meta::Mknod, parent, request);
 }
 
 Result<EntryReply> RemoteMeta::mkdir(const Caller& caller, InodeId parent, std::string_view name, mode_t mode) {
   auto request = request_of_name<wire::MkdirRequest>(caller, parent, name);
   request.set_mode(mode);
-  return ask_for_entry(stub_, &wire::Meta::Mkdir, request);
+  return make_entry(stub_, changed_directories_, &wire::Meta::Mkdir, parent, request);
 }
 
 Result<EntryReply> RemoteMeta::symlink(const Caller& caller, InodeId parent, std::string_view name,
                                        const std::string& target) {
   auto request = request_of_name<wire::SymlinkRequest>(caller, parent, name);
   request.set_target(target);
-  return ask_for_entry(stub_, &wire::Meta::Symlink, request);
+  return make_entry(stub_, changed_directories_, &wire::Meta::Symlink, parent, request);
 }
 
 Result<EntryReply> RemoteMeta::link(const Caller& caller, InodeId id, InodeId new_parent, std::string_view new_name) {
@@ -97,15 +115,23 @@ Result<EntryReply> RemoteMeta::link(const Caller& caller, InodeId id, InodeId ne
   wire::encode(caller, *request.mutable_caller());
   request.set_new_parent(new_parent);
   request.set_new_name(new_name.data(), new_name.size());
-  return ask_for_entry(stub_, &wire::Meta::Link, request);
+  return make_entry(stub_, changed_directories_, &wire::Meta::Link, new_parent, request);
+}
+
+Status RemoteMeta::remove(RemoteMethod<wire::Meta, wire::NameRequest, wire::RemovedReply> method, const Caller& caller,
+                          InodeId parent, std::string_view name) {
+  const auto change = changed_directories_.begin(parent);
+  ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, method, request_of_name(caller, parent, name)));
+  changed_directories_.end(change, wire::decode(reply.directory()));
+  return {};
 }
 
 Status RemoteMeta::unlink(const Caller& caller, InodeId parent, std::string_view name) {
-  return tell<wire::Meta>(stub_, &wire::Meta::Unlink, request_of_name(caller, parent, name));
+  return remove(&wire::Meta::Unlink, caller, parent, name);
 }
 
 Status RemoteMeta::rmdir(const Caller& caller, InodeId parent, std::string_view name) {
-  return tell<wire::Meta>(stub_, &wire::Meta::Rmdir, request_of_name(caller, parent, name));
+  return remove(&wire::Meta::Rmdir, caller, parent, name);
 }
 
 Status RemoteMeta::rename(const Caller& caller, InodeId parent, std::string_view name, InodeId new_parent,
@@ -114,6 +140,8 @@ Status RemoteMeta::rename(const Caller& caller, InodeId parent, std::string_view
   request.set_new_parent(new_parent);
   request.set_new_name(new_name.data(), new_name.size());
   request.set_flags(flags);
+  changed_directories_.begin(parent);
+  changed_directories_.begin(new_parent);
   return tell<wire::Meta>(stub_, &wire::Meta::Rename, request);
 }
 
@@ -130,7 +158,9 @@ Result<CreateReply> RemoteMeta::create(const Caller& caller, InodeId parent, std
   auto request = request_of_name<wire::CreateRequest>(caller, parent, name);
   request.set_mode(mode);
   request.set_flags(flags);
+  const auto change = changed_directories_.begin(parent);
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::Create, request, transport::kLongLimit));
+  changed_directories_.end(change, wire::decode(reply.entry().directory()));
   return wire::decode(reply);
 }
 

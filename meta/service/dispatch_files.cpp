@@ -86,6 +86,7 @@ void MetaDispatch::Create(Controller* controller, const wire::CreateRequest* req
   const Caller caller = caller_of(request->caller(), serving);
   const auto made = service_.create(caller, request->parent(), request->name(), request->mode(), request->flags());
   reply_created(serving, made, request->flags(), *reply);
+  if (made) add_directory(request->parent(), *reply->mutable_entry()->mutable_directory());
 }
 
 void MetaDispatch::Tmpfile(Controller* controller, const wire::TmpfileRequest* request, wire::CreateReply* reply,

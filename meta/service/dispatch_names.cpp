@@ -27,6 +27,17 @@ void MetaDispatch::reply_entry(transport::Serving& serving, const Result<EntryRe
   wire::encode(*entry, reply);
 }
 
+// The client's kernel asks for it with the next change of a name there.
+void MetaDispatch::add_directory(InodeId id, wire::AttributesReply& reply) {
+  if (const Result<AttributesReply> found = service_.getattr(id)) wire::encode(*found, reply);
+}
+
+void MetaDispatch::reply_made(transport::Serving& serving, const Result<EntryReply>& entry, InodeId parent,
+                              wire::EntryReply& reply) {
+  reply_entry(serving, entry, reply);
+  if (entry) add_directory(parent, *reply.mutable_directory());
+}
+
 void MetaDispatch::Lookup(Controller* controller, const wire::NameRequest* request, wire::EntryReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
   if (!is_name(serving, request->name())) return;
@@ -53,14 +64,15 @@ void MetaDispatch::Mknod(Controller* controller, const wire::MknodRequest* reque
   if (!is_name(serving, request->name())) return;
   const Caller caller = caller_of(request->caller(), serving);
   const auto made = service_.mknod(caller, request->parent(), request->name(), request->mode(), request->device());
-  reply_entry(serving, made, *reply);
+  reply_made(serving, made, request->parent(), *reply);
 }
 
 void MetaDispatch::Mkdir(Controller* controller, const wire::MkdirRequest* request, wire::EntryReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
   if (!is_name(serving, request->name())) return;
   const Caller caller = caller_of(request->caller(), serving);
-  reply_entry(serving, service_.mkdir(caller, request->parent(), request->name(), request->mode()), *reply);
+  const auto made = service_.mkdir(caller, request->parent(), request->name(), request->mode());
+  reply_made(serving, made, request->parent(), *reply);
 }
 
 void MetaDispatch::Symlink(Controller* controller, const wire::SymlinkRequest* request, wire::EntryReply* reply,
@@ -68,26 +80,34 @@ void MetaDispatch::Symlink(Controller* controller, const wire::SymlinkRequest* r
   transport::Serving& serving = serving_of(controller);
   if (!is_name(serving, request->name())) return;
   const Caller caller = caller_of(request->caller(), serving);
-  reply_entry(serving, service_.symlink(caller, request->parent(), request->name(), request->target()), *reply);
+  const auto made = service_.symlink(caller, request->parent(), request->name(), request->target());
+  reply_made(serving, made, request->parent(), *reply);
 }
 
 void MetaDispatch::Link(Controller* controller, const wire::LinkRequest* request, wire::EntryReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
   if (!is_name(serving, request->new_name())) return;
   const Caller caller = caller_of(request->caller(), serving);
-  reply_entry(serving, service_.link(caller, request->id(), request->new_parent(), request->new_name()), *reply);
+  const auto made = service_.link(caller, request->id(), request->new_parent(), request->new_name());
+  reply_made(serving, made, request->new_parent(), *reply);
 }
 
-void MetaDispatch::Unlink(Controller* controller, const wire::NameRequest* request, wire::Done*, Closure*) {
+void MetaDispatch::Unlink(Controller* controller, const wire::NameRequest* request, wire::RemovedReply* reply,
+                          Closure*) {
   transport::Serving& serving = serving_of(controller);
   if (!is_name(serving, request->name())) return;
-  serving.take(service_.unlink(caller_of(request->caller(), serving), request->parent(), request->name()));
+  const Status removed = service_.unlink(caller_of(request->caller(), serving), request->parent(), request->name());
+  if (removed) add_directory(request->parent(), *reply->mutable_directory());
+  serving.take(removed);
 }
 
-void MetaDispatch::Rmdir(Controller* controller, const wire::NameRequest* request, wire::Done*, Closure*) {
+void MetaDispatch::Rmdir(Controller* controller, const wire::NameRequest* request, wire::RemovedReply* reply,
+                         Closure*) {
   transport::Serving& serving = serving_of(controller);
   if (!is_name(serving, request->name())) return;
-  serving.take(service_.rmdir(caller_of(request->caller(), serving), request->parent(), request->name()));
+  const Status removed = service_.rmdir(caller_of(request->caller(), serving), request->parent(), request->name());
+  if (removed) add_directory(request->parent(), *reply->mutable_directory());
+  serving.take(removed);
 }
 
 void MetaDispatch::Rename(Controller* controller, const wire::RenameRequest* request, wire::Done*, Closure*) {

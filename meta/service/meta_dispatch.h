@@ -33,8 +33,8 @@ class MetaDispatch final : public wire::Meta {
   void Mkdir(Controller* controller, const wire::MkdirRequest* request, wire::EntryReply* reply, Closure*) override;
   void Symlink(Controller* controller, const wire::SymlinkRequest* request, wire::EntryReply* reply, Closure*) override;
   void Link(Controller* controller, const wire::LinkRequest* request, wire::EntryReply* reply, Closure*) override;
-  void Unlink(Controller* controller, const wire::NameRequest* request, wire::Done* reply, Closure*) override;
-  void Rmdir(Controller* controller, const wire::NameRequest* request, wire::Done* reply, Closure*) override;
+  void Unlink(Controller* controller, const wire::NameRequest* request, wire::RemovedReply* reply, Closure*) override;
+  void Rmdir(Controller* controller, const wire::NameRequest* request, wire::RemovedReply* reply, Closure*) override;
   void Rename(Controller* controller, const wire::RenameRequest* request, wire::Done* reply, Closure*) override;
   void Readlink(Controller* controller, const wire::InodeOfCallerRequest* request, wire::BytesReply* reply,
                 Closure*) override;
@@ -103,6 +103,9 @@ class MetaDispatch final : public wire::Meta {
 
  private:
   // Encodes an entry, and counts it for the client. Names that are not there count for nothing.
+  void add_directory(InodeId id, wire::AttributesReply& reply);
+  void reply_made(transport::Serving& serving, const Result<EntryReply>& entry, InodeId parent,
+                  wire::EntryReply& reply);
   void reply_entry(transport::Serving& serving, const Result<EntryReply>& entry, wire::EntryReply& reply);
   void reply_created(transport::Serving& serving, const Result<CreateReply>& made, int flags, wire::CreateReply& reply);
 
