@@ -106,6 +106,63 @@ TEST_F(KeptAnswers, ANodeThatStandsStillDelaysTheOthersForAMomentOnly) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(15));
 }
 
+// A change of a name brings the directory's attributes along, and they wait for the kernel to ask.
+TEST_F(KeptAnswers, OfADirectoryThatSeveralChangeAreForgotten) {
+  constexpr int kSteps = 300, kNames = 4;
+  const uint32_t seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); };
+  const auto facts = [](const std::string& path) {
+    const struct stat found = stat_of(path);
+    return fmt::format("mode {:o}, {} links, mtime {}.{}, ctime {}.{}", found.st_mode, found.st_nlink,
+                       found.st_mtim.tv_sec, found.st_mtim.tv_nsec, found.st_ctim.tv_sec, found.st_ctim.tv_nsec);
+  };
+  TestCluster cluster(2, {"consistency.attr_ttl=8s"});
+  ASSERT_EQ(::mkdir(cluster.inside(1, "d").c_str(), 0755), 0);
+  for (int step = 0; step < kSteps && !HasFailure(); ++step) {
+    const std::string directory = cluster.inside(1 + static_cast<int>(below(2)), "d");
+    const auto any_name = [&] { return fmt::format("{}/n{}", directory, below(kNames)); };
+    const std::string name = any_name(), other = any_name();
+    const uint32_t what = below(9);
+    SCOPED_TRACE(testing::Message() << "step " << step << ": kind " << what << " of " << name << ", " << other);
+    // Most of these fail now and then, and then nothing changes.
+    switch (what) {
+      case 0:
+        (void)::mknod(name.c_str(), S_IFREG | 0644, 0);
+        break;
+      case 1:
+        (void)::unlink(name.c_str());
+        break;
+      case 2:
+        (void)::mkdir(name.c_str(), 0755);
+        break;
+      case 3:
+        (void)::rmdir(name.c_str());
+        break;
+      case 4:
+        (void)::rename(name.c_str(), other.c_str());
+        break;
+      case 5:
+        (void)::link(name.c_str(), other.c_str());
+        break;
+      case 6:
+        (void)::symlink("nowhere", name.c_str());
+        break;
+      case 7:
+        (void)::chmod(directory.c_str(), 0700 + below(0100));
+        break;
+      default: {
+        const timespec times[2] = {{1, 0}, {below(1'000'000'000), 0}};
+        (void)::utimensat(AT_FDCWD, directory.c_str(), times, 0);
+      }
+    }
+    if (below(3) == 0) continue;  // the next change finds what this one left
+    const std::string outside = facts(cluster.outside("d"));
+    for (const int node : {1, 2}) EXPECT_EQ(facts(cluster.inside(node, "d")), outside) << "node " << node;
+  }
+}
+
 // Random changes on one node and looks on the other, which must see each of them at once.
 TEST_F(KeptAnswers, AreForgottenBeforeAChangeIsAnswered) {
   constexpr int kSteps = 250, kDirectories = 3, kNames = 5;
