@@ -194,6 +194,7 @@ class MetaService : public MetaCallbacks {
 
   // --- directories
   virtual Result<OpenDirectoryReply> opendir(const Caller& caller, InodeId id) = 0;  // a handle
+  // Hands over entries from `cookie` on until `sink` takes no more, or some: who was given none is at the end.
   virtual Status readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) = 0;
   virtual Status fsyncdir(uint64_t handle) = 0;
   virtual void releasedir(uint64_t handle) = 0;

@@ -99,9 +99,9 @@ class RemoteMeta final : public MetaService {
 
   wire::Meta_Stub stub_;
   ChangedDirectories changed_directories_;
-  // How many entries with attributes a reader took the last time before he was full. Those that are asked for in vain
-  // cost a lookup each there, and must be forgotten.
-  std::atomic<uint32_t> readers_room_{32};
+  // How many entries a reader took the last time before he was full. Those that are asked for in vain cost something,
+  // with attributes a lookup each there, and must be forgotten.
+  std::atomic<uint32_t> room_{1000}, room_with_attributes_{32};
 };
 
 }  // namespace forebay

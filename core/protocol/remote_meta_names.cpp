@@ -1,4 +1,6 @@
 // Names and directories.
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
 
 #include "core/protocol/remote_call.h"
@@ -8,7 +10,7 @@
 namespace forebay {
 namespace {
 
-constexpr uint32_t kMostListed = 1000;
+constexpr uint32_t kLeastListed = 16, kMostListed = 1000;
 constexpr uint32_t kMostListingBytes = 256 << 10;
 
 template <typename Request = wire::NameRequest>
@@ -182,32 +184,30 @@ Result<OpenDirectoryReply> RemoteMeta::opendir(const Caller& caller, InodeId id)
   return OpenDirectoryReply{reply.handle(), reply.keep_listing()};
 }
 
+// One request for each of the reader's: he comes again for the rest.
 Status RemoteMeta::readdir(uint64_t handle, uint64_t cookie, bool with_attributes, const DirectorySink& sink) {
-  constexpr uint32_t kLeastListed = 16;
-  uint32_t taken = 0;
-  uint32_t wanted = with_attributes ? std::clamp(readers_room_.load(), kLeastListed, kMostListed) : kMostListed;
-  for (;;) {
-    wire::ReaddirRequest request;
-    request.set_handle(handle);
-    request.set_cookie(cookie);
-    request.set_with_attributes(with_attributes);
-    request.set_most_entries(wanted);
-    request.set_most_bytes(kMostListingBytes);
-    ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::Readdir, request));
-    for (int i = 0; i < reply.entries_size(); ++i) {
-      if (!hand_over(reply.entries(i), sink)) {
-        forget_rest(reply, i);
-        if (with_attributes) readers_room_ = taken;
-        return {};
-      }
-      cookie = reply.entries(i).next();
-      ++taken;
-    }
-    if (reply.end()) return {};
-    if (reply.entries().empty()) return fail(EPROTO, "a listing that does not go on");
-    // He may be nearly full; or he takes everything, and then it should not take a request for each few.
-    if (with_attributes) wanted = std::clamp(taken / 4, kLeastListed, kMostListed);
+  std::atomic<uint32_t>& room = with_attributes ? room_with_attributes_ : room_;
+  const uint32_t wanted = room;
+  wire::ReaddirRequest request;
+  request.set_handle(handle);
+  request.set_cookie(cookie);
+  request.set_with_attributes(with_attributes);
+  request.set_most_entries(wanted);
+  request.set_most_bytes(kMostListingBytes);
+  google::protobuf::Arena arena;  // of many small parts
+  auto& reply = *google::protobuf::Arena::CreateMessage<wire::ReaddirReply>(&arena);
+  transport::Call call(transport::kUsualLimit);
+  stub_.Readdir(&call, &request, &reply, nullptr);
+  RETURN_IF_ERROR(call.status);
+  if (reply.entries().empty() && !reply.end()) return fail(EPROTO, "a listing that does not go on");
+  for (int i = 0; i < reply.entries_size(); ++i) {
+    if (hand_over(reply.entries(i), sink)) continue;
+    forget_rest(reply, i);
+    room = std::max(static_cast<uint32_t>(i), kLeastListed);
+    return {};
   }
+  if (!reply.end()) room = std::min(wanted * 2, kMostListed);
+  return {};
 }
 
 void RemoteMeta::forget_rest(const wire::ReaddirReply& listing, int first) {

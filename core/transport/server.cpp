@@ -1,5 +1,6 @@
 #include "core/transport/server.h"
 
+#include <google/protobuf/arena.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/stubs/callback.h>
 #include <poll.h>
@@ -291,13 +292,18 @@ void Server::serve_method(google::protobuf::Service& service, const google::prot
       return serving.reply_text(known->body);
     }
   }
-  std::unique_ptr<google::protobuf::Message> request(service.GetRequestPrototype(&method).New());
-  std::unique_ptr<google::protobuf::Message> reply(service.GetResponsePrototype(&method).New());
+  alignas(std::max_align_t) char first_block[2048];  // most need no other
+  google::protobuf::ArenaOptions options;
+  options.initial_block = first_block;
+  options.initial_block_size = sizeof(first_block);
+  google::protobuf::Arena arena(options);
+  google::protobuf::Message* const request = service.GetRequestPrototype(&method).New(&arena);
+  google::protobuf::Message* const reply = service.GetResponsePrototype(&method).New(&arena);
   if (request->ParseFromString(message.body)) {
     // What a service has no method for, protobuf ends with this.
     static google::protobuf::Closure* const nothing =
         google::protobuf::NewPermanentCallback(&google::protobuf::DoNothing);
-    service.CallMethod(&method, &serving, request.get(), reply.get(), nothing);
+    service.CallMethod(&method, &serving, request, reply, nothing);
   } else {
     serving.fail({EPROTO, fmt::format("{}: a request that makes no sense", method.full_name())});
   }

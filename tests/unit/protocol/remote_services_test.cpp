@@ -347,7 +347,7 @@ TEST_P(RemoteServicesTest, AListingHasEachEntryOnceAndItsLookupsAreCounted) {
         return true;
       });
       ASSERT_TRUE(read) << read.error().message();
-      if (taken < room) break;
+      if (taken == 0) break;
     }
     EXPECT_EQ(names.size(), kEntries + 2u);
     for (int i = 0; i < kEntries; ++i) ASSERT_EQ(names.count(fmt::format("entry-{}", i)), 1u) << i;
