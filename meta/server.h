@@ -309,6 +309,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
   Status go_on(const RenameStep& step);
   bool is_sound(const RenameStep& step) const;
   Status rename_into(const RenameStep& step);
+  // EAGAIN: it is not what was planned for.
+  static Status expect_planned(const Result<consistency::Probe>& found, const OwnedObject& planned);
   bool is_as_planned(const FdPtr& directory, const std::string& name, const std::optional<OwnedObject>& object);
   // Both directories, and of the objects those that are ours.
   struct Renamed {

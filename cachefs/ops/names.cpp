@@ -46,8 +46,11 @@ void rmdir(fuse_req_t request, fuse_ino_t parent, const char* name) {
 
 void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t new_parent, const char* new_name,
             unsigned int flags) {
-  reply_status(request, session_of(request).meta.rename(caller_of(request, Groups::kAll), parent, name, new_parent,
-                                                        new_name, flags));
+  MetaService& meta = session_of(request).meta;
+  meta.directories_move();
+  const Status renamed = meta.rename(caller_of(request, Groups::kAll), parent, name, new_parent, new_name, flags);
+  meta.directories_move();  // nor what was told meanwhile
+  reply_status(request, renamed);
 }
 
 }  // namespace forebay::cachefs::ops

@@ -106,6 +106,10 @@ Status RoutedMeta::rename(const Caller& caller, InodeId parent, std::string_view
   return server->rename(caller, parent, name, new_parent, new_name, flags);
 }
 
+void RoutedMeta::directories_move() {
+  for (const ServicePtr& server : servers_) server->directories_move();
+}
+
 Result<std::string> RoutedMeta::readlink(const Caller& caller, InodeId id) {
   ASSIGN_OR_RETURN(MetaService * server, owner(id));
   return server->readlink(caller, id);

@@ -28,6 +28,7 @@ class RoutedMeta final : public MetaService {
   Status rmdir(const Caller& caller, InodeId parent, std::string_view name) override;
   Status rename(const Caller& caller, InodeId parent, std::string_view name, InodeId new_parent,
                 std::string_view new_name, unsigned flags) override;
+  void directories_move() override;
   Result<std::string> readlink(const Caller& caller, InodeId id) override;
   Result<AttributesReply> getattr(InodeId id) override;
   Result<AttributesReply> setattr(const Caller& caller, InodeId id, const SetAttributes& change) override;

@@ -161,6 +161,8 @@ class MetaService : public MetaCallbacks {
   // flags: 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
   virtual Status rename(const Caller& caller, InodeId parent, std::string_view name, InodeId new_parent,
                         std::string_view new_name, unsigned flags) = 0;
+  // This client moves a name of any server's: of a directory that moves with it, nothing that was told before counts.
+  virtual void directories_move() {}
   virtual Result<std::string> readlink(const Caller& caller, InodeId id) = 0;
 
   // --- attributes

@@ -142,8 +142,6 @@ Status RemoteMeta::rename(const Caller& caller, InodeId parent, std::string_view
   request.set_new_parent(new_parent);
   request.set_new_name(new_name.data(), new_name.size());
   request.set_flags(flags);
-  changed_directories_.begin(parent);
-  changed_directories_.begin(new_parent);
   return tell<wire::Meta>(stub_, &wire::Meta::Rename, request);
 }
 

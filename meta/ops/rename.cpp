@@ -20,13 +20,18 @@ std::chrono::microseconds random_pause() {
 
 }  // namespace
 
+Status MetaServer::expect_planned(const Result<consistency::Probe>& found, const OwnedObject& planned) {
+  if (!found && !is_gone(found.error())) return Failure(found.error());
+  return found && found->identity == planned.identity ? Status{} : Status(fail(EAGAIN));
+}
+
 // Where a moved object may be is recorded before it moves, if the database knows the object or is about to, by a write
 // that is under way: after a crash the one of both names counts where the identity is found.
 Result<InodePtr> MetaServer::prepare_move(const InodePtr& parent, int parent_fd, const std::string& name,
                                           const std::optional<OwnedObject>& planned, const InodePtr& new_parent,
                                           const std::string& new_name) {
   const Result<consistency::Probe> probe = external_.probe_child(parent_fd, name.c_str());
-  if (planned && !(probe && probe->identity == planned->identity)) return fail(EAGAIN);
+  if (planned) RETURN_IF_ERROR(expect_planned(probe, *planned));
   if (!probe) return InodePtr();
   if (probe->is_mount_root) return fail(EBUSY);
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.find_by_identity(probe->identity));

@@ -17,7 +17,7 @@ Result<MetaServer::Victim> MetaServer::prepare_victim(const InodePtr& parent, in
   Victim victim;
   Result<UniqueFd> fd = consistency::ExternalTree::open_child(parent_fd, name.c_str(), O_PATH);
   const Result<consistency::Probe> probe = fd ? external_.probe_fd(fd->get()) : Failure(fd.error());
-  if (planned && !(probe && probe->identity == planned->identity)) return fail(EAGAIN);
+  if (planned) RETURN_IF_ERROR(expect_planned(probe, *planned));
   if (!probe) return victim;
   if (probe->is_mount_root) return fail(EBUSY);  // what is mounted in our own namespace the kernel does not protect
   victim.link_count = probe->attributes.link_count;

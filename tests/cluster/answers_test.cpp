@@ -7,6 +7,7 @@
 
 #include <cstdlib>
 #include <random>
+#include <tuple>
 
 #include "tests/support/test_cluster.h"
 
@@ -160,6 +161,19 @@ TEST_F(KeptAnswers, OfADirectoryThatSeveralChangeAreForgotten) {
     if (below(3) == 0) continue;  // the next change finds what this one left
     const std::string outside = facts(cluster.outside("d"));
     for (const int node : {1, 2}) EXPECT_EQ(facts(cluster.inside(node, "d")), outside) << "node " << node;
+  }
+}
+
+TEST_F(KeptAnswers, OfADirectoryThatIsMovedAreOfAfterThat) {
+  TestCluster cluster(2, {"consistency.attr_ttl=8s"});
+  std::string name = "a", next = "b";
+  ASSERT_EQ(::mkdir(cluster.inside(2, name).c_str(), 0755), 0);
+  for (int round = 0; round < 20 && !HasFailure(); ++round) {
+    ASSERT_EQ(::mknod(cluster.inside(2, fmt::format("{}/file{}", name, round)).c_str(), S_IFREG | 0644, 0), 0);
+    ASSERT_EQ(::rename(cluster.inside(2, name).c_str(), cluster.inside(2, next).c_str()), 0);
+    std::swap(name, next);
+    const timespec seen = stat_of(cluster.inside(2, name)).st_ctim, outside = stat_of(cluster.outside(name)).st_ctim;
+    EXPECT_EQ(std::tie(seen.tv_sec, seen.tv_nsec), std::tie(outside.tv_sec, outside.tv_nsec));
   }
 }
 
