@@ -1,5 +1,6 @@
 // Looking at the outside: descriptors through names, probes, and what follows from them.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "core/log.h"
 #include "meta/server.h"
@@ -171,6 +172,8 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
                               : std::chrono::milliseconds::max();
   reply.attributes = attributes_of(inode, &leased);
   if (leased) return reply;  // a store into a mapping changes them, and the kernel does not know
+  // Nor when a write takes these away, and it would run the program with the rights that it had.
+  if (inode->is_file() && (reply.attributes.mode & (S_ISUID | S_ISGID)) != 0) return reply;
   const std::lock_guard lock(inode->mutex);
   if (shared && inode->writers > 0) return reply;  // nobody hears of their writes here
   reply.valid_for = std::min(granted, freshness_.valid_for(inode->validated_at, std::chrono::steady_clock::now()));

@@ -1,4 +1,5 @@
 // Real programs inside the mount, and what they leave outside.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/mounted_cache.h"
@@ -186,6 +187,24 @@ INSTANTIATE_TEST_SUITE_P(
         "--filename 1 --getdent 1 --chmod 1 --chown 1",
         "--utime 1 --flock 1 --lockf 1 --locka 1 --xattr 1 --open 1 --fstat 1 --touch 1 "
         "--sync-file 1 --sync-file-bytes 4m --mknod 1 --fcntl 1 --file-ioctl 1"));
+
+// Nor does the kernel go on with what it knew.
+TEST_F(Programs, WhatAnotherUserHasChangedDoesNotRunSetuid) {
+  constexpr uid_t kNobody = 65534;
+  for (const std::string passthrough : {"on", "off"}) {
+    cache_.mount({.settings = {"fuse.passthrough=" + passthrough, "consistency.attr_ttl=1h"}});
+    const std::string program = cache_.inside("id-" + passthrough);
+    ASSERT_TRUE(inside("cp /usr/bin/id id-" + passthrough + "; chmod 4777 id-" + passthrough));
+    const auto as_nobody = [](const std::vector<std::string>& words) {
+      return run_process(words,
+                         {.timeout = std::chrono::seconds(10), .environment = {}, .directory = {}, .user = kNobody});
+    };
+    EXPECT_EQ(as_nobody({program, "-u"}).out, "0\n");
+    EXPECT_TRUE(as_nobody({"sh", "-c", "echo >> " + program}).ok());
+    EXPECT_EQ(as_nobody({program, "-u"}).out, fmt::format("{}\n", kNobody)) << "passthrough " << passthrough;
+    cache_.unmount();
+  }
+}
 
 }  // namespace
 }  // namespace forebay::test
