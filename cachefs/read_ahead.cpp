@@ -61,7 +61,7 @@ std::optional<ReadAhead::Standing> ReadAhead::standing(InodeId id, Lease& lease)
   const bool soon_over = now + kLongestLease / 2 >= lease.until;
   if (soon_over && now - lease.asked_at >= kLongestLease / 4) renew(id, lease, lock);
   if (Clock::now() >= lease.until) return {};
-  return Standing{lease.epoch, lease.size};
+  return Standing{lease.epoch, lease.attributes.size};
 }
 
 // The lease counts from the question on. News that came meanwhile is of after the answer.
@@ -72,9 +72,12 @@ void ReadAhead::renew(InodeId id, Lease& lease, std::unique_lock<std::mutex>& lo
   const Result<AttributesReply> reply = meta_.getattr(id);
   lock.lock();
   if (!reply || lease.epoch != epoch || reply->valid_for <= std::chrono::milliseconds::zero()) return;
-  if (Clock::now() >= lease.until) ++lease.epoch;  // somebody may have written in between
+  // If there was a moment without it, somebody may have written, unless the file says that nobody has.
+  const Attributes &now = reply->attributes, &then = lease.attributes;
+  const bool same = now.size == then.size && now.mtime == then.mtime && now.ctime == then.ctime;
+  if (!same) ++lease.epoch;
   lease.until = asked_at + std::min<std::chrono::milliseconds>(reply->valid_for, kLongestLease);
-  lease.size = reply->attributes.size;
+  lease.attributes = now;
 }
 
 // --- pieces
@@ -104,7 +107,9 @@ void ReadAhead::Piece::read() {
     if (state != State::kWaiting) return;
     state = State::kReading;
   }
+  const auto began = Clock::now();
   const Result<size_t> got = ahead.storage_.read(id, offset, {buffer.get(), bytes});
+  slow = Clock::now() - began > kSlow;
   {
     const std::lock_guard lock(mutex);
     state = got && *got == bytes ? State::kRead : State::kFailed;
@@ -134,10 +139,16 @@ bool ReadAhead::Reader::read(uint64_t offset, size_t bytes, const HandOver& hand
   if (!lease) {
     pieces_.clear();
     window_ = 1;
+    resume_ = 0;
     return false;
   }
   const uint64_t end = std::min(next_, lease->size);
   while (!pieces_.empty() && (pieces_.front()->end() <= offset || pieces_.front()->epoch != lease->epoch)) {
+    window_ = std::min(window_ * 2, kMostPieces);
+    if (pieces_.front()->slow) {
+      window_ = 1;
+      resume_ = run_ + kPause;
+    }
     pieces_.pop_front();
   }
   fetch_on(*lease);
@@ -155,6 +166,7 @@ bool ReadAhead::Reader::read(uint64_t offset, size_t bytes, const HandOver& hand
 }
 
 void ReadAhead::Reader::fetch_on(const Standing& lease) {
+  if (run_ < resume_) return;
   ahead_.start();
   uint64_t from = pieces_.empty() ? next_ : pieces_.back()->end();
   while (pieces_.size() < window_ && from < lease.size) {
@@ -165,7 +177,6 @@ void ReadAhead::Reader::fetch_on(const Standing& lease) {
     ahead_.work_.push(pieces_.back());
     from += bytes;
   }
-  window_ = std::min(window_ * 2, kMostPieces);
 }
 
 // Those that have the bytes of [offset, end); none if some are in no piece.

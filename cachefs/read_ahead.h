@@ -16,6 +16,7 @@
 
 #include <sys/uio.h>
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -62,6 +63,7 @@ class ReadAhead {
     std::mutex mutex_;
     uint64_t next_ = 0;                          // where the next read begins if it goes on
     uint64_t run_ = 0;                           // reads one behind the other
+    uint64_t resume_ = 0;                        // none is begun before so many reads
     size_t window_ = 1;                          // pieces that may be there or under way
     std::deque<std::shared_ptr<Piece>> pieces_;  // without gaps
   };
@@ -78,6 +80,10 @@ class ReadAhead {
   static constexpr size_t kMostBuffers = 128;     // of all
   static constexpr uint32_t kThreads = 8;
   static constexpr std::chrono::milliseconds kLongestLease{2000};
+  // Where a piece takes longer, the way is full, and what is read in vain is missing to others. So no more is begun for
+  // some reads.
+  static constexpr std::chrono::milliseconds kSlow{50};
+  static constexpr uint64_t kPause = 32;
   using Clock = std::chrono::steady_clock;
   using Buffer = std::unique_ptr<char[]>;
 
@@ -87,7 +93,7 @@ class ReadAhead {
     size_t readers = 0;  // guarded by the table's mutex
     uint64_t epoch = 0;  // another one: what was read before does not count
     Clock::time_point until{}, asked_at{};
-    uint64_t size = 0;  // of the file, bytes
+    Attributes attributes;  // of the file
   };
   // What a lease that stands says.
   struct Standing {
@@ -104,6 +110,7 @@ class ReadAhead {
     std::mutex mutex;
     std::condition_variable done;
     State state = State::kWaiting;
+    std::atomic<bool> slow{false};
 
     Piece(ReadAhead& all, InodeId inode, uint64_t at, size_t size, uint64_t leased, Buffer room)
         : ahead(all), id(inode), offset(at), bytes(size), epoch(leased), buffer(std::move(room)) {}
