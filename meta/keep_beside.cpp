@@ -11,7 +11,11 @@ namespace forebay::meta {
 Status MetaServer::copy_beside(InodeId id, uint64_t size, const InodePtr& directory, const std::string& name,
                                const FdPtr& made) {
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_fd(made->get()));
-  return storage_.copy_out(id, {joined(path_of(directory), name), probe.identity, made}, size);
+  ExternalRef above;  // where it lies by now
+  if (directory->id != kRootInode) {
+    ASSIGN_OR_RETURN(above, locate(directory->id));
+  }
+  return storage_.copy_out(id, {joined(above.path, name), probe.identity, made}, size);
 }
 
 Result<std::string> MetaServer::keep_beside(const InodePtr& inode) {

@@ -5,6 +5,8 @@
 //
 // Nobody waits in a circle: one call takes all names that a request needs at a server; a request that holds one of
 // another server only tries.
+//
+// What was seen at a name (SeenNames) does not count any more from then on.
 #pragma once
 
 #include <condition_variable>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "core/protocol/types.h"
+#include "meta/seen_names.h"
 
 namespace forebay::meta {
 
@@ -23,6 +26,8 @@ namespace forebay::meta {
 class NameLocks {
  public:
   using Name = std::pair<InodeId, std::string>;  // of a directory
+
+  explicit NameLocks(SeenNames& seen) : seen_(seen) {}
 
   class Hold {
    public:
@@ -53,6 +58,10 @@ class NameLocks {
     const std::lock_guard lock(mutex_);
     return take(names) ? Hold(*this, std::move(names)) : Hold();
   }
+  bool is_held(InodeId directory, std::string_view name) {
+    const std::lock_guard lock(mutex_);
+    return held_.contains({directory, std::string(name)});
+  }
 
  private:
   // All or none; a name that is there twice is one.
@@ -61,6 +70,7 @@ class NameLocks {
       if (held_.contains(name)) return false;
     }
     held_.insert(names.begin(), names.end());
+    for (const auto& [directory, name] : names) seen_.forget(directory, name);
     return true;
   }
   void free(const std::vector<Name>& names) {
@@ -71,6 +81,7 @@ class NameLocks {
     freed_.notify_all();
   }
 
+  SeenNames& seen_;
   std::mutex mutex_;
   std::condition_variable freed_;
   std::set<Name> held_;  // one or two for each request that is served

@@ -37,6 +37,11 @@ auto MetaServer::find_surely(const InodePtr& inode, Find find) -> decltype(find(
     const std::unique_lock names_lock(names_mutex_);
     found = find();
   }
+  if (!found && is_gone(found.error())) {
+    // Who looks for its name now must not be told of it.
+    const std::lock_guard lock(inode->mutex);
+    inode->validated_at = {};
+  }
   return found;
 }
 

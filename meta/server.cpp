@@ -29,6 +29,7 @@ MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const
       }),
       small_files_([this](InodeId id) { fetch_small(id); }, kMostSmallFilesWaiting),
       answers_(placement_.is_cluster()),
+      seen_names_(placement_.is_cluster() ? freshness_.names_valid_for() : std::chrono::milliseconds::zero()),
       next_handle_((uint64_t{ownership_.self()} << kOwnerShift) + 1) {}
 
 MetaServer::~MetaServer() { (void)stop(End::kKeep); }

@@ -29,6 +29,7 @@
 #include "meta/name_locks.h"
 #include "meta/ownership.h"
 #include "meta/placement.h"
+#include "meta/seen_names.h"
 #include "meta/store.h"
 
 namespace forebay::meta {
@@ -142,6 +143,12 @@ class MetaServer final : public MetaService, public MetaPeerService {
   // ESTALE if it is not there. Null: the directory is ours, and the object may be another server's.
   Result<EntryReply> look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name,
                              std::chrono::milliseconds name_valid_for, const Identity* expected);
+
+  // What a look has shown that still counts. Nothing: look.
+  std::optional<EntryReply> seen_at(InodeId parent, std::string_view name, std::chrono::milliseconds name_valid_for);
+  // A look of which others are told for as long as it counts.
+  Result<EntryReply> look_for_all(const InodePtr& parent, const FdPtr& directory, std::string_view name,
+                                  std::chrono::milliseconds name_valid_for);
 
   // --- meta/others.cpp: what other servers have
   // A directory, our own or another's. ESTALE; ENOTDIR; errors of the way to its owner.
@@ -441,7 +448,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
   WorkQueue<InodeId> small_files_;
   LockTable locks_;  // of clients that are apart; in one process it stays empty
   AnswerLeases answers_;
-  NameLocks name_locks_;  // of our directories
+  SeenNames seen_names_;               // by clients that are apart; in one process the kernel has seen them
+  NameLocks name_locks_{seen_names_};  // of our directories
 
   // Own renames and removals hold it shared, from the external call until the names in memory say the same: whoever
   // finds an object at none of its names looks again while no such change is under way.

@@ -34,6 +34,7 @@ Result<EntryReply> MetaServer::link(const Caller& caller, InodeId id, InodeId ne
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(new_parent));
   const AnswerLeases::Change answers(answers_, listing_answers(parent));
   const std::string name(new_name);
+  const NameLocks::Hold held = name_locks_.hold(new_parent, name);
   if (!ownership_.is_own(id)) return link_of_other(caller, id, parent, name);
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   RETURN_IF_ERROR(link_own(caller, inode, parent, name));

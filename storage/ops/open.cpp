@@ -94,14 +94,14 @@ Result<ChunkState> StorageServer::stat_file(InodeId id) {
   return file->state();
 }
 
-// A path may be out of date when it comes here: then the metadata server knows the next one. If it is still the same,
-// nothing is there.
+// A path may be out of date when it comes here, or be none because a directory above is: then the metadata server knows
+// the next one. If it is still the same, nothing is there.
 Result<UniqueFd> StorageServer::open_external(InodeId id, const ExternalRef& ref, int flags) {
   constexpr int kMostTries = 100;  // somebody renames the file, or a directory above, as fast as we ask
   ExternalRef now = ref;
   for (int tries = 0; tries < kMostTries; ++tries) {
     Result<UniqueFd> fd = external_.open_ref(now, flags);
-    const bool moved = !fd && now.descriptor == nullptr && !now.path.empty() &&
+    const bool moved = !fd && now.descriptor == nullptr &&
                        (fd.error().code == ENOENT || fd.error().code == ENOTDIR || fd.error().code == ELOOP ||
                         fd.error().code == ESTALE);
     if (!moved) return fd;

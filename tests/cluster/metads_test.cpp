@@ -86,6 +86,22 @@ TEST_F(Metads, EachDirectoryIsOneServers) {
   EXPECT_EQ(waited_for, kDirectories);
 }
 
+// The file's server is not told when a directory far above it moves; and those where that was are removed afterwards,
+// one of them its own, so that what it knows leads nowhere at all. That is one way of about seven to share four
+// directories.
+TEST_F(Metads, AFileIsFlushedWhoseDirectoriesHaveMovedAndLeftNothingBehind) {
+  constexpr int kTowers = 32;
+  for (int i = 0; i < kTowers; ++i) {
+    const std::string number = std::to_string(i), top = "top" + number, moved = "moved" + number;
+    std::filesystem::create_directories(cluster_.inside(1, top + "/below/" + moved + "/of_file"));
+    write_file(cluster_.inside(1, top + "/below/" + moved + "/of_file/file"), noise(10'000, i));
+    move(1, top + "/below/" + moved, moved);
+    std::filesystem::remove_all(cluster_.inside(1, top));
+    ASSERT_FALSE(exists(cluster_.inside(1, top)));
+  }
+  expect_flushed();
+}
+
 TEST_F(Metads, FilesThatMoveBetweenThemStayInTheCacheDirtyOrClean) {
   for (int i = 0; i < kDirectories; ++i) {
     const std::string name = directory_name(i) + "/clean" + std::to_string(i);
