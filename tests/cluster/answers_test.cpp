@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <tuple>
 
+#include "tests/support/slow_outside.h"
 #include "tests/support/test_cluster.h"
 
 namespace forebay::test {
@@ -46,6 +48,40 @@ TEST_F(KeptAnswers, AreNotAskedForAgain) {
   EXPECT_EQ(look(cluster.inside(2, "d/file")), seen);
   EXPECT_EQ(look(cluster.inside(2, "d/nothing")), "");
   EXPECT_FALSE(exists(cluster.inside(2, "d/nothing"))) << "it says so, and has not waited in vain";
+}
+
+TEST_F(KeptAnswers, TheOutsideIsAskedOnceForAllNodes) {
+  TempDir root;
+  const Reaper reaper(root.path());
+  const SlowOutside outside(root.make("external"));
+  std::filesystem::create_directories(outside.behind("d/e"));
+  write_file(outside.behind("d/e/file"), "content");
+  TestCluster cluster(4, {"consistency.attr_ttl=60s"}, root / "external");
+  EXPECT_EQ(stat_of(cluster.inside(1, "d/e/file")).st_size, 7);
+  EXPECT_FALSE(exists(cluster.inside(1, "d/e/nothing")));
+  (void)outside.take_counts();
+  for (int node = 2; node <= cluster.nodes(); ++node) {
+    EXPECT_EQ(stat_of(cluster.inside(node, "d/e/file")).st_size, 7);
+    EXPECT_FALSE(exists(cluster.inside(node, "d/e/nothing")));
+  }
+  EXPECT_EQ(outside.take_counts(), "");
+
+  // What they change themselves they see.
+  ASSERT_EQ(::rename(cluster.inside(3, "d/e/file").c_str(), cluster.inside(3, "d/e/nothing").c_str()), 0);
+  for (int node = 1; node <= cluster.nodes(); ++node) {
+    EXPECT_FALSE(exists(cluster.inside(node, "d/e/file")));
+    EXPECT_EQ(stat_of(cluster.inside(node, "d/e/nothing")).st_size, 7);
+  }
+}
+
+// An answer may be as old as attr_ttl; but one that turns out to be wrong does not count any more.
+TEST_F(KeptAnswers, WhatTheOutsideHasReplacedIsOpenedAllTheSame) {
+  TestCluster cluster(3, {"consistency.attr_ttl=60s"});
+  write_file(cluster.outside("file"), "old");
+  for (int node = 1; node < cluster.nodes(); ++node) EXPECT_EQ(stat_of(cluster.inside(node, "file")).st_size, 3);
+  write_file(cluster.outside("new"), "another");
+  ASSERT_EQ(::rename(cluster.outside("new").c_str(), cluster.outside("file").c_str()), 0);
+  for (int node = 1; node <= cluster.nodes(); ++node) EXPECT_EQ(read_file(cluster.inside(node, "file")), "another");
 }
 
 TEST_F(KeptAnswers, OfAFileThatSomebodyWritesAreNotKept) {
