@@ -33,14 +33,13 @@ class SeenNames {
     InodeId id = 0;  // 0: there is none
     std::chrono::milliseconds valid_for{};
   };
-  std::optional<Answer> find(InodeId directory, std::string_view name);
-
-  // The number of a look that begins now, to be handed to note() with what it showed (0: there is none).
-  uint64_t begin(InodeId directory, std::string_view name);
+  // What counts. If nothing does, a look begins now: `*look` is its number, to be handed to note() with what it showed
+  // (0: it cannot be noted).
+  std::optional<Answer> find(InodeId directory, std::string_view name, uint64_t* look);
   void note(InodeId directory, std::string_view name, uint64_t look, InodeId found);
 
   // A change of ours begins. Looks that begin until it has ended are not to be noted.
-  void forget(InodeId directory, const std::string& name);
+  void forget(InodeId directory, std::string_view name);
 
  private:
   using Name = std::pair<InodeId, std::string>;

@@ -144,11 +144,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
   Result<EntryReply> look_up(const InodePtr& parent, const FdPtr& directory, std::string_view name,
                              std::chrono::milliseconds name_valid_for, const Identity* expected);
 
-  // What a look has shown that still counts. Nothing: look.
-  std::optional<EntryReply> seen_at(InodeId parent, std::string_view name, std::chrono::milliseconds name_valid_for);
-  // A look of which others are told for as long as it counts.
-  Result<EntryReply> look_for_all(const InodePtr& parent, const FdPtr& directory, std::string_view name,
-                                  std::chrono::milliseconds name_valid_for);
+  // What a look of somebody else has shown, if that still counts.
+  std::optional<EntryReply> use_seen(const SeenNames::Answer& seen, std::chrono::milliseconds name_valid_for);
 
   // --- meta/others.cpp: what other servers have
   // A directory, our own or another's. ESTALE; ENOTDIR; errors of the way to its owner.

@@ -11,24 +11,28 @@ Result<EntryReply> MetaServer::lookup(const Caller&, InodeId parent_id, std::str
   ASSIGN_OR_RETURN(const InodePtr parent, inodes_.get(parent_id));
   ASSIGN_OR_RETURN(const FdPtr directory, directory_fd(parent));
   const auto valid_for = names_valid_for(parent);
-  if (std::optional<EntryReply> seen = seen_at(parent_id, name, valid_for)) return *std::move(seen);
+  uint64_t look = 0;
+  if (const auto seen = seen_names_.find(parent_id, name, &look)) {
+    if (std::optional<EntryReply> entry = use_seen(*seen, valid_for)) return *std::move(entry);
+  }
+  if (name_locks_.is_held(parent_id, name)) look = 0;
   EntryReply none;
   if (!known_names_.lacks(parent_id, directory->get(), name, &none.valid_for)) {
-    Result<EntryReply> found = look_for_all(parent, directory, name, valid_for);
+    Result<EntryReply> found = look_up(parent, directory, name, valid_for, nullptr);
+    if (found && !found->elsewhere) seen_names_.note(parent_id, name, look, found->id);
     if (found || found.error().code != ENOENT) return found;
+    seen_names_.note(parent_id, name, look, 0);
     none.valid_for = valid_for;
   }
   none.valid_for = std::min(none.valid_for, valid_for);
   return none;
 }
 
-std::optional<EntryReply> MetaServer::seen_at(InodeId parent, std::string_view name,
-                                              std::chrono::milliseconds name_valid_for) {
-  const auto seen = seen_names_.find(parent, name);
-  if (!seen) return {};
-  const auto valid_for = std::min(name_valid_for, seen->valid_for);
-  if (seen->id == 0) return EntryReply{.valid_for = valid_for};
-  const InodePtr inode = inodes_.find(seen->id);
+std::optional<EntryReply> MetaServer::use_seen(const SeenNames::Answer& seen,
+                                               std::chrono::milliseconds name_valid_for) {
+  const auto valid_for = std::min(name_valid_for, seen.valid_for);
+  if (seen.id == 0) return EntryReply{.valid_for = valid_for};
+  const InodePtr inode = inodes_.find(seen.id);
   if (inode == nullptr) return {};
   {
     const std::lock_guard lock(inode->mutex);
@@ -37,16 +41,6 @@ std::optional<EntryReply> MetaServer::seen_at(InodeId parent, std::string_view n
   }
   if (await_revocation(inode)) (void)refresh(inode);
   return named_entry(inode, valid_for);
-}
-
-Result<EntryReply> MetaServer::look_for_all(const InodePtr& parent, const FdPtr& directory, std::string_view name,
-                                            std::chrono::milliseconds name_valid_for) {
-  uint64_t look = seen_names_.begin(parent->id, name);
-  if (look != 0 && name_locks_.is_held(parent->id, name)) look = 0;
-  Result<EntryReply> found = look_up(parent, directory, name, name_valid_for, nullptr);
-  const bool none = !found && found.error().code == ENOENT;
-  if (none || (found && !found->elsewhere)) seen_names_.note(parent->id, name, look, none ? 0 : found->id);
-  return found;
 }
 
 Result<EntryReply> MetaServer::enter(InodeId parent_id, std::string_view name, const Identity& identity) {
