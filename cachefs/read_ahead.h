@@ -82,7 +82,7 @@ class ReadAhead {
   static constexpr std::chrono::milliseconds kLongestLease{2000};
   // Where a piece takes longer, the way is full, and what is read in vain is missing to others. So no more is begun for
   // some reads.
-  static constexpr std::chrono::milliseconds kSlow{50};
+  static constexpr std::chrono::milliseconds kSlow{10};
   static constexpr uint64_t kPause = 32;
   using Clock = std::chrono::steady_clock;
   using Buffer = std::unique_ptr<char[]>;
