@@ -15,10 +15,10 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const Op
   Session& session = session_of(request);
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
-  if (session.in_cluster()) session.layouts->add(id, opened.layout);
+  if (session.in_cluster()) session.layouts->add(id, info->flags, opened.layout);
   const Result<Access> access = session.backing.open(request, id, info);
   if (!access) {
-    if (session.in_cluster()) session.layouts->remove(id);
+    if (session.in_cluster()) session.layouts->remove(id, info->flags);
     return Failure(access.error());
   }
   handle->access = *access;
@@ -46,7 +46,7 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
   const std::unique_ptr<FileHandle> handle(&handle_of(info));
   session.backing.release(request, id, handle->access);
   session.meta.release(id, handle->flags);
-  if (session.in_cluster()) session.layouts->remove(id);
+  if (session.in_cluster()) session.layouts->remove(id, handle->flags);
 }
 
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& entry, fuse_file_info* info) {

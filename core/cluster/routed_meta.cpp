@@ -182,9 +182,9 @@ void RoutedMeta::release(InodeId id, int flags) {
   if (MetaService* const server = find_owner(id); server != nullptr) server->release(id, flags);
 }
 
-Status RoutedMeta::reopen(InodeId id) {
+Result<Layout> RoutedMeta::reopen(const Caller& caller, InodeId id, const HandleCounts& handles) {
   ASSIGN_OR_RETURN(MetaService * server, owner(id));
-  return server->reopen(id);
+  return server->reopen(caller, id, handles);
 }
 
 Status RoutedMeta::strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) {

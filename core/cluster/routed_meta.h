@@ -43,7 +43,7 @@ class RoutedMeta final : public MetaService {
                              int flags) override;
   Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
-  Status reopen(InodeId id) override;
+  Result<Layout> reopen(const Caller& caller, InodeId id, const HandleCounts& handles) override;
   Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
   Status close(InodeId id) override;
   Status fsync(InodeId id) override;

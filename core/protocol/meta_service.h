@@ -181,8 +181,10 @@ class MetaService : public MetaCallbacks {
                                      int flags) = 0;
   virtual Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
   virtual void release(InodeId id, int flags) = 0;
-  // Makes an open file known to its targets once more: one of them was started anew. ESTALE: it is open for nobody.
-  virtual Status reopen(InodeId id) = 0;
+  // Makes an open file known to its targets once more: one of them was started anew, or has dropped it because this
+  // server knows nothing of some of the client's `handles` any more, which are opened again then. Returns where it lies
+  // now. ESTALE: it is open for nobody, or it is not there any more.
+  virtual Result<Layout> reopen(const Caller& caller, InodeId id, const HandleCounts& handles) = 0;
   // The file's data is about to change: file capabilities go and, with `set_id_bits`, setuid and setgid, as write(2)
   // has it for this caller.
   virtual Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) = 0;

@@ -111,7 +111,12 @@ Error RemoteMeta::last_flush_error(InodeId id) {
   return reply ? wire::decode(reply->error()) : reply.error();
 }
 
-Status RemoteMeta::reopen(InodeId id) { return tell<wire::Meta>(stub_, &wire::Meta::Reopen, request_of_inode(id)); }
+Result<Layout> RemoteMeta::reopen(const Caller& caller, InodeId id, const HandleCounts& handles) {
+  auto request = request_of_caller<wire::ReopenRequest>(caller, id);
+  request.mutable_handles()->Assign(handles.begin(), handles.end());
+  ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::Reopen, request, transport::kLongLimit));
+  return wire::decode(reply.layout());
+}
 
 Result<LayoutRule> RemoteMeta::layout_rule(InodeId id) {
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::GetLayoutRule, request_of_inode(id)));

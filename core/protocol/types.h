@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -79,6 +80,9 @@ struct Caller {
   std::vector<gid_t> groups;  // supplementary; empty for root, who needs none
   std::string node;           // where it comes from; empty within one process
 };
+
+// Handles of a file that a client has open, by access mode: O_RDONLY, O_WRONLY, O_RDWR.
+using HandleCounts = std::array<uint64_t, 3>;
 
 // Where an external object is: the path below the link's root, and what must be found there. A path is a hint, the
 // identity decides: whoever opens it checks (the outside may rename at any time).

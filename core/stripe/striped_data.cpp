@@ -19,8 +19,8 @@ std::vector<Piece> pieces_of(const Layout& layout, uint64_t offset, uint64_t byt
 }  // namespace
 
 Result<size_t> StripedStorage::read(InodeId id, uint64_t offset, std::span<char> buffer) {
-  ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
-  return ask_again(id, [&] {
+  return ask_again(id, [&]() -> Result<size_t> {
+    ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
     return parts.alone() ? parts.first().read(id, offset, buffer) : read_parts(id, parts, offset, buffer);
   });
 }
@@ -70,14 +70,16 @@ bool StripedStorage::await_reads(InodeId id, std::chrono::steady_clock::time_poi
 }
 
 Status StripedStorage::write(InodeId id, uint64_t offset, std::span<const char> data) {
-  ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
-  if (parts.alone()) return ask_again(id, [&] { return parts.first().write(id, offset, data); });
-  if (data.empty()) return {};
-  if (offset == kAtEnd) {
-    ASSIGN_OR_RETURN(const ChunkState state, stat_parts(id, parts));
-    ASSIGN_OR_RETURN(offset, parts.first().reserve_end(id, state.size, data.size()));
-  }
-  return ask_again(id, [&] { return write_parts(id, parts, offset, data); });
+  return ask_again(id, [&]() -> Status {
+    ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
+    if (parts.alone()) return parts.first().write(id, offset, data);
+    if (data.empty()) return {};
+    if (offset == kAtEnd) {
+      ASSIGN_OR_RETURN(const ChunkState state, stat_parts(id, parts));
+      ASSIGN_OR_RETURN(offset, parts.first().reserve_end(id, state.size, data.size()));
+    }
+    return write_parts(id, parts, offset, data);
+  });
 }
 
 Status StripedStorage::write_parts(InodeId id, const Parts& parts, uint64_t offset, std::span<const char> data) {
@@ -105,16 +107,21 @@ Status StripedStorage::truncate(InodeId id, uint64_t size) {
 }
 
 Status StripedStorage::allocate(InodeId id, int mode, uint64_t offset, uint64_t length) {
-  ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
-  return ask_again(id, [&] {
+  return ask_again(id, [&]() -> Status {
+    ASSIGN_OR_RETURN(const Parts parts, need_parts_of(id));
     return tell_all(parts, [&](StorageService& part) { return part.allocate(id, mode, offset, length); });
   });
 }
 
-// The nearest of what the parts have; a part where the file goes on behind its bytes tells of a hole there.
 Result<uint64_t> StripedStorage::seek(const SeekRequest& request) {
-  ASSIGN_OR_RETURN(const Parts parts, need_parts_of(request.id));
-  if (parts.alone()) return ask_again(request.id, [&] { return parts.first().seek(request); });
+  return ask_again(request.id, [&]() -> Result<uint64_t> {
+    ASSIGN_OR_RETURN(const Parts parts, need_parts_of(request.id));
+    return parts.alone() ? parts.first().seek(request) : seek_parts(request, parts);
+  });
+}
+
+// The nearest of what the parts have; a part where the file goes on behind its bytes tells of a hole there.
+Result<uint64_t> StripedStorage::seek_parts(const SeekRequest& request, const Parts& parts) {
   ASSIGN_OR_RETURN(const ChunkState state, stat_parts(request.id, parts));
   if (request.offset >= state.size) return fail(ENXIO);
   ASSIGN_OR_RETURN(const auto found, ask_all(parts, [&](StorageService& part) -> Result<uint64_t> {

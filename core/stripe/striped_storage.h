@@ -30,7 +30,8 @@ class StripedStorage final : public StorageService {
     std::function<Result<LayoutPtr>(InodeId)> layout_of;     // null: the file has none
     std::function<Result<ServicePtr>(TargetId)> service_of;  // ENXIO: no such target; EHOSTUNREACH
     std::function<std::vector<TargetId>()> targets;          // all of them
-    // Of a client: has the metadata server make an open file known to its targets once more.
+    // Of a client: has the metadata server make an open file known to its targets once more. layout_of() says where
+    // those are from then on.
     std::function<Status(InodeId)> reopen;
   };
   // The functions are thread safe.
@@ -94,7 +95,8 @@ class StripedStorage final : public StorageService {
   template <typename Tell>
   static Status tell_all(const Parts& parts, const Tell& tell);
 
-  // Asks once more if a target has forgotten the file, because it was started anew.
+  // Asks once more if a target has forgotten the file: it was started anew, or the file left the cache because the
+  // metadata server knew of no handle any more. It may lie elsewhere by then, so `ask` looks where its parts are.
   template <typename Ask>
   auto ask_again(InodeId id, const Ask& ask) -> decltype(ask()) {
     auto answer = ask();
@@ -107,6 +109,7 @@ class StripedStorage final : public StorageService {
   static Result<std::vector<FlushBeginReply>> begin_outdated(const Parts& parts, const FlushBeginRequest& request,
                                                              std::vector<FlushBeginReply> begun);
   // --- core/stripe/striped_data.cpp
+  static Result<uint64_t> seek_parts(const SeekRequest& request, const Parts& parts);
   static Result<size_t> read_parts(InodeId id, const Parts& parts, uint64_t offset, std::span<char> buffer);
   static Status write_parts(InodeId id, const Parts& parts, uint64_t offset, std::span<const char> data);
 

@@ -131,7 +131,7 @@ void MetaServer::add_writer(const InodePtr& inode) {
   answers_.changed(attributes_answer(inode));
 }
 
-Status MetaServer::reopen(InodeId id) {
+Result<Layout> MetaServer::reopen(const Caller&, InodeId id, const HandleCounts&) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   const std::lock_guard open_lock(inode->open_mutex);
   const std::lock_guard change_lock(inode->change_mutex);
@@ -154,7 +154,7 @@ Status MetaServer::reopen(InodeId id) {
   inode->mtime0 = state.mtime0;
   if (inode->cached && !state.complete) --cached_files_;
   inode->cached = inode->cached && state.complete;
-  return {};
+  return request.layout;
 }
 
 Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, std::string_view name_view, mode_t mode,

@@ -50,6 +50,18 @@ bool ClientSessions::released(uint64_t session, InodeId id, int flags) {
   return true;
 }
 
+HandleCounts ClientSessions::handles(uint64_t session, InodeId id) {
+  const std::lock_guard lock(mutex_);
+  HandleCounts counts{};
+  const Holdings* const held = find(session);
+  if (held == nullptr) return counts;
+  for (size_t mode = 0; mode < counts.size(); ++mode) {
+    const auto found = held->opens.find({id, static_cast<int>(mode)});
+    if (found != held->opens.end()) counts[mode] = found->second;
+  }
+  return counts;
+}
+
 void ClientSessions::opened_directory(uint64_t session, uint64_t handle) {
   const std::lock_guard lock(mutex_);
   sessions_[session].directories.insert(handle);

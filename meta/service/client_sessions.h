@@ -33,6 +33,9 @@ class ClientSessions {
   // False: it did not have it open so.
   bool released(uint64_t session, InodeId id, int flags);
 
+  // Of the file, by this client.
+  HandleCounts handles(uint64_t session, InodeId id);
+
   void opened_directory(uint64_t session, uint64_t handle);
   bool has_directory(uint64_t session, uint64_t handle);
   bool released_directory(uint64_t session, uint64_t handle);

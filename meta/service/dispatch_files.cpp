@@ -127,8 +127,35 @@ void MetaDispatch::LastFlushError(Controller*, const wire::InodeRequest* request
   wire::encode(service_.last_flush_error(request->id()), *reply->mutable_error());
 }
 
-void MetaDispatch::Reopen(Controller* controller, const wire::InodeRequest* request, wire::Done*, Closure*) {
-  serving_of(controller).take(service_.reopen(request->id()));
+void MetaDispatch::Reopen(Controller* controller, const wire::ReopenRequest* request, wire::ReopenReply* reply,
+                          Closure*) {
+  transport::Serving& serving = serving_of(controller);
+  const Caller caller = caller_of(request->caller(), serving);
+  HandleCounts handles{};
+  std::copy_n(request->handles().begin(), std::min<size_t>(request->handles_size(), handles.size()), handles.begin());
+  if (Status opened = open_again(caller, session_of(serving), request->id(), handles); !opened) {
+    return serving.fail(opened.error());
+  }
+  const Result<Layout> layout = service_.reopen(caller, request->id(), handles);
+  if (!layout) return serving.fail(layout.error());
+  wire::encode(*layout, *reply->mutable_layout());
+}
+
+// This server was started anew, or took the client for gone because it was cut off. What it had open is open again from
+// now on: it was allowed to then, and what was cut off (O_TRUNC) is.
+Status MetaDispatch::open_again(const Caller& caller, uint64_t session, InodeId id, const HandleCounts& handles) {
+  constexpr uint64_t kMost = 65'536;  // more than a process may have
+  const std::lock_guard lock(open_again_mutex_);
+  const HandleCounts known = sessions_.handles(session, id);
+  for (size_t mode = 0; mode < handles.size(); ++mode) {
+    if (handles[mode] > kMost) return fail(EINVAL, "inode {}: {} handles", id, handles[mode]);
+    for (uint64_t handle = known[mode]; handle < handles[mode]; ++handle) {
+      const auto opened = service_.open(caller, id, static_cast<int>(mode));
+      if (!opened) return Failure(opened.error());
+      sessions_.opened(session, id, static_cast<int>(mode));
+    }
+  }
+  return {};
 }
 
 void MetaDispatch::GetLayoutRule(Controller* controller, const wire::InodeRequest* request, wire::LayoutRule* reply,

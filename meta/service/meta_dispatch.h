@@ -88,7 +88,7 @@ class MetaDispatch final : public wire::Meta {
                      Closure*) override;
   void SetLayoutRule(Controller* controller, const wire::SetLayoutRuleRequest* request, wire::Done* reply,
                      Closure*) override;
-  void Reopen(Controller* controller, const wire::InodeRequest* request, wire::Done* reply, Closure*) override;
+  void Reopen(Controller* controller, const wire::ReopenRequest* request, wire::ReopenReply* reply, Closure*) override;
   void MakeRoom(Controller* controller, const wire::MakeRoomRequest* request, wire::Done* reply, Closure*) override;
   void Lock(Controller* controller, const wire::SetLockRequest* request, wire::SetLockReply* reply, Closure*) override;
   void Unlock(Controller* controller, const wire::LockRequest* request, wire::Done* reply, Closure*) override;
@@ -109,8 +109,12 @@ class MetaDispatch final : public wire::Meta {
   void reply_entry(transport::Serving& serving, const Result<EntryReply>& entry, wire::EntryReply& reply);
   void reply_created(transport::Serving& serving, const Result<CreateReply>& made, int flags, wire::CreateReply& reply);
 
+  // Of those that the client's session does not have here.
+  Status open_again(const Caller& caller, uint64_t session, InodeId id, const HandleCounts& handles);
+
   MetaService& service_;
   ClientSessions sessions_;
+  std::mutex open_again_mutex_;  // each handle once
 };
 
 }  // namespace forebay::meta

@@ -78,5 +78,38 @@ TEST_P(RestartOfMetad, WhoHasAFileOpenOrStandsInADirectoryGoesOn) {
   EXPECT_EQ(content_difference(more + more, read_file(cluster.outside("new"))), "");
 }
 
+// As when their node was rebooted. The new servers know of no handle, so the files may leave the cache; and lie
+// elsewhere when they come back.
+TEST_P(RestartOfMetad, WithItsStorageServerWhatIsOpenIsOpenedAgain) {
+  TestCluster cluster(3, {"flush.policy=manual"});
+  std::string content = noise(3 * kMiB, 1);
+  const std::string more = noise(10'000, 2);
+  for (const char* name : {"read", "written"}) {
+    write_file(cluster.outside(name), content);
+    EXPECT_EQ(read_file(cluster.inside(1, name)).size(), content.size());  // its chunks are on this node
+  }
+  const OpenFile reader(cluster.inside(2, "read")), other(cluster.inside(3, "read"));
+  {
+    const OpenFile writer(cluster.inside(2, "written"), O_RDWR),
+        second(cluster.inside(2, "written"), O_RDWR | O_APPEND);
+    EXPECT_EQ(reader.read_at(0, 1000), content.substr(0, 1000));
+    cluster.kill_daemon(1, "metad", GetParam());
+    cluster.kill_daemon(1, "storaged", GetParam());
+    cluster.start_again();
+    for (const char* name : {"read", "written"}) {
+      cluster.run({"evict", cluster.inside(3, name)});
+      EXPECT_EQ(cluster.stat(3, name).at("present_bytes"), 0) << name;
+    }
+    EXPECT_EQ(content_difference(content, reader.read_at(0, content.size())), "");
+    EXPECT_EQ(content_difference(content, other.read_at(0, content.size())), "");
+    writer.write_at(kMiB, more);
+    ASSERT_EQ(::write(second.fd(), more.data(), more.size()), static_cast<ssize_t>(more.size()));
+    content = content.replace(kMiB, more.size(), more) + more;
+    EXPECT_EQ(content_difference(content, read_file(cluster.inside(3, "written"))), "");
+  }
+  cluster.run({"flush", cluster.mountpoint(2)});
+  EXPECT_EQ(content_difference(content, read_file(cluster.outside("written"))), "");
+}
+
 }  // namespace
 }  // namespace forebay::test

@@ -57,7 +57,10 @@ class StripedFiles : public testing::Test {
                                   [] {
                                     return std::vector<TargetId>{1, 2, 3};
                                   },
-                                  [this](InodeId id) { return meta_->reopen(id); }});
+                                  [this](InodeId id) -> Status {
+                                    ASSIGN_OR_RETURN([[maybe_unused]] const Layout layout, meta_->reopen({}, id, {}));
+                                    return {};
+                                  }});
     const auto known = [] {
       std::vector<TargetInfo> all(kTargets);
       for (TargetId id = 1; id <= kTargets; ++id) all[id - 1].id = id;
