@@ -133,29 +133,31 @@ void MetaDispatch::Reopen(Controller* controller, const wire::ReopenRequest* req
   const Caller caller = caller_of(request->caller(), serving);
   HandleCounts handles{};
   std::copy_n(request->handles().begin(), std::min<size_t>(request->handles_size(), handles.size()), handles.begin());
-  if (Status opened = open_again(caller, session_of(serving), request->id(), handles); !opened) {
-    return serving.fail(opened.error());
-  }
-  const Result<Layout> layout = service_.reopen(caller, request->id(), handles);
+  const auto opened = open_again(caller, session_of(serving), request->id(), handles);
+  if (!opened) return serving.fail(opened.error());
+  // With an open its targets know it as well.
+  const Result<Layout> layout = *opened ? Result<Layout>(**opened) : service_.reopen(caller, request->id(), handles);
   if (!layout) return serving.fail(layout.error());
   wire::encode(*layout, *reply->mutable_layout());
 }
 
 // This server was started anew, or took the client for gone because it was cut off. What it had open is open again from
 // now on: it was allowed to then, and what was cut off (O_TRUNC) is.
-Status MetaDispatch::open_again(const Caller& caller, uint64_t session, InodeId id, const HandleCounts& handles) {
-  constexpr uint64_t kMost = 65'536;  // more than a process may have
-  const std::lock_guard lock(open_again_mutex_);
+Result<std::optional<Layout>> MetaDispatch::open_again(const Caller& caller, uint64_t session, InodeId id,
+                                                       const HandleCounts& handles) {
+  constexpr uint64_t kMost = 65'536;
+  const std::lock_guard lock(open_again_mutexes_[id % kShards]);
+  std::optional<Layout> layout;
   const HandleCounts known = sessions_.handles(session, id);
   for (size_t mode = 0; mode < handles.size(); ++mode) {
     if (handles[mode] > kMost) return fail(EINVAL, "inode {}: {} handles", id, handles[mode]);
     for (uint64_t handle = known[mode]; handle < handles[mode]; ++handle) {
-      const auto opened = service_.open(caller, id, static_cast<int>(mode));
-      if (!opened) return Failure(opened.error());
+      ASSIGN_OR_RETURN(const OpenReply opened, service_.open(caller, id, static_cast<int>(mode)));
       sessions_.opened(session, id, static_cast<int>(mode));
+      layout = opened.layout;
     }
   }
-  return {};
+  return layout;
 }
 
 void MetaDispatch::GetLayoutRule(Controller* controller, const wire::InodeRequest* request, wire::LayoutRule* reply,

@@ -3,6 +3,10 @@
 // when its session ends.
 #pragma once
 
+#include <array>
+#include <mutex>
+#include <optional>
+
 #include "core/protocol/meta_service.h"
 #include "core/protocol/wire/meta.pb.h"
 #include "core/transport/serving.h"
@@ -109,12 +113,14 @@ class MetaDispatch final : public wire::Meta {
   void reply_entry(transport::Serving& serving, const Result<EntryReply>& entry, wire::EntryReply& reply);
   void reply_created(transport::Serving& serving, const Result<CreateReply>& made, int flags, wire::CreateReply& reply);
 
-  // Of those that the client's session does not have here.
-  Status open_again(const Caller& caller, uint64_t session, InodeId id, const HandleCounts& handles);
+  // Opens those that the client's session does not have here, and says where the file lies. Nothing: it has all.
+  Result<std::optional<Layout>> open_again(const Caller& caller, uint64_t session, InodeId id,
+                                           const HandleCounts& handles);
 
   MetaService& service_;
   ClientSessions sessions_;
-  std::mutex open_again_mutex_;  // each handle once
+  static constexpr size_t kShards = 64;
+  std::array<std::mutex, kShards> open_again_mutexes_;  // by inode: each handle once
 };
 
 }  // namespace forebay::meta

@@ -4,12 +4,31 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <filesystem>
+#include <system_error>
+#include <thread>
+
 #include "tests/support/test_cluster.h"
 
 namespace forebay::test {
 namespace {
 
-class Restart : public MountTest {};
+class Restart : public MountTest {
+ protected:
+  // Those of the storage servers that lead to `path`.
+  static int descriptors_of(const TestCluster& cluster, const std::string& path) {
+    int count = 0;
+    for (int node = 1; node <= cluster.nodes(); ++node) {
+      const std::string pid = std::to_string(std::stoi(read_file(cluster.data(node) + "/storaged.pid")));
+      for (const auto& entry : std::filesystem::directory_iterator("/proc/" + pid + "/fd")) {
+        std::error_code gone;
+        if (std::filesystem::read_symlink(entry.path(), gone) == path) ++count;
+      }
+    }
+    return count;
+  }
+};
 
 TEST_F(Restart, AStorageServerThatWasKilledServesOpenFilesAgain) {
   TestCluster cluster(2, {"flush.policy=manual", "stripe.count=2"});
@@ -88,8 +107,8 @@ TEST_P(RestartOfMetad, WithItsStorageServerWhatIsOpenIsOpenedAgain) {
     write_file(cluster.outside(name), content);
     EXPECT_EQ(read_file(cluster.inside(1, name)).size(), content.size());  // its chunks are on this node
   }
-  const OpenFile reader(cluster.inside(2, "read")), other(cluster.inside(3, "read"));
   {
+    const OpenFile reader(cluster.inside(2, "read")), other(cluster.inside(3, "read"));
     const OpenFile writer(cluster.inside(2, "written"), O_RDWR),
         second(cluster.inside(2, "written"), O_RDWR | O_APPEND);
     EXPECT_EQ(reader.read_at(0, 1000), content.substr(0, 1000));
@@ -109,6 +128,12 @@ TEST_P(RestartOfMetad, WithItsStorageServerWhatIsOpenIsOpenedAgain) {
   }
   cluster.run({"flush", cluster.mountpoint(2)});
   EXPECT_EQ(content_difference(content, read_file(cluster.outside("written"))), "");
+  // Each handle was opened once again: with the last close the way outside ends.
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (descriptors_of(cluster, cluster.outside("read")) > 0 && std::chrono::steady_clock::now() < until) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(descriptors_of(cluster, cluster.outside("read")), 0);
 }
 
 }  // namespace
