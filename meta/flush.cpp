@@ -171,6 +171,7 @@ void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch, const ChunkSta
     inode->dirty = leased;
     scheduler_.remove(inode->id);
     if (!leased) {
+      inode->unseen_writer = false;
       const std::lock_guard dirty_lock(dirty_mutex_);
       dirty_.erase(inode->id);
     }
@@ -294,13 +295,19 @@ void MetaServer::lease_settled(InodeId id) {
 Status MetaServer::mark_dirty(InodeId id, bool leased) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   if (!inode->is_file()) return fail(EINVAL, "inode {}: only files have data", id);
-  bool unlinked = false;
+  bool unlinked = false, unseen = false;
   {
     const std::lock_guard lock(inode->mutex);
     inode->has_data = true;
     if (!fault_armed(Fault::kLoseDirtyBit)) inode->dirty = true;
     ++inode->dirty_epoch;
     unlinked = inode->unlinked;
+    unseen = !leased && inode->writers == 0 && placement_.is_cluster();
+    inode->unseen_writer = inode->unseen_writer || unseen;
+  }
+  if (unseen) {  // before the write is answered, as with a writer that is known (add_writer())
+    const AnswerLeases::Requester nobody(0);
+    answers_.changed(attributes_answer(inode));
   }
   keep_dirty(inode);
   used(inode);  // from now on the evictor counts on it

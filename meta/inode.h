@@ -49,6 +49,8 @@ struct Inode : std::enable_shared_from_this<Inode> {
   uint64_t lookups = 0;                 // references that the client holds
   std::shared_ptr<UniqueFd> fd;         // O_PATH; of directories in use, and of open or unlinked files
   int opens = 0, writers = 0;
+  // Until it is clean it may be written through a handle that an earlier run of this server has opened.
+  bool unseen_writer = false;
   uint64_t writing_session = 0;  // of the client that alone has it open for writing; 0: there are others, or none
   int truncations = 0;           // under way: of several parts some are cut off already, and no flush begins
   bool unlinked = false;

@@ -117,7 +117,7 @@ Result<InodePtr> InodeTable::load_new(const InodeRow& row, int depth) {
   auto inode = std::make_shared<Inode>(row.id, row.identity, row.mode, row.transient);
   inode->attributes.mode = row.mode;
   inode->cached = row.cached;
-  inode->dirty = row.dirty;
+  inode->dirty = inode->unseen_writer = row.dirty;
   inode->pinned = row.pinned;
   inode->has_data = row.has_data;
   inode->mtime0 = row.mtime0;

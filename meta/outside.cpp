@@ -180,7 +180,7 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
   // Nor when a write takes these away, and it would run the program with the rights that it had.
   if (inode->is_file() && (reply.attributes.mode & (S_ISUID | S_ISGID)) != 0) return reply;
   const std::lock_guard lock(inode->mutex);
-  if (shared && inode->writers > 0) return reply;  // nobody hears of their writes here
+  if (shared && (inode->writers > 0 || inode->unseen_writer)) return reply;  // nobody hears of their writes here
   reply.valid_for = std::min(granted, freshness_.valid_for(inode->validated_at, std::chrono::steady_clock::now()));
   return reply;
 }

@@ -97,6 +97,28 @@ TEST_F(KeptAnswers, OfAFileThatSomebodyWritesAreNotKept) {
 }
 
 // Who opened it first knew its attributes from before, and is not told by his own open.
+// The new server knows nothing of the handle: neither while the file is dirty from before, nor when it is written after
+// it was clean.
+TEST_F(KeptAnswers, OfAFileThatIsWrittenThroughAHandleOfBeforeARestartAreNotKept) {
+  TestCluster cluster(3, {"consistency.attr_ttl=8s", "flush.policy=manual"});
+  write_file(cluster.inside(1, "file"), "content");  // its chunks are on this node
+  const OpenFile writer(cluster.inside(2, "file"), O_WRONLY | O_APPEND);
+  ASSERT_EQ(::write(writer.fd(), "x", 1), 1);
+  cluster.kill_daemon(1, "metad");
+  cluster.start_again();
+  // So long that the nodes listen again, and are given answers to keep, well before the middle.
+  constexpr std::chrono::seconds kHalf{3};
+  off_t size = 8;
+  for (const bool clean : {false, true}) {
+    if (clean) cluster.run({"flush", cluster.mountpoint(3)});
+    for (const auto until = std::chrono::steady_clock::now() + kHalf; std::chrono::steady_clock::now() < until;) {
+      ASSERT_EQ(stat_of(cluster.inside(3, "file")).st_size, size) << clean;
+      ASSERT_EQ(::write(writer.fd(), "x", 1), 1);
+      ASSERT_EQ(stat_of(cluster.inside(3, "file")).st_size, ++size) << clean;
+    }
+  }
+}
+
 TEST_F(KeptAnswers, OfAFileThatSeveralHaveOpenForWritingAreNotKept) {
   TestCluster cluster(2, {"consistency.attr_ttl=8s"});
   write_file(cluster.inside(1, "file"), "content");
