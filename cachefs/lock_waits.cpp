@@ -21,7 +21,8 @@ LockWaits::LockWaits(MetaService& meta)
 
 void LockWaits::wait_for(fuse_req_t request, const LockRequest& lock) {
   uint64_t number = 0;
-  {
+  const Status apart = session_of(request).ring.let_another_answer();
+  if (apart) {
     const std::lock_guard guard(mutex_);
     if (!stopping_ && waits_.size() < kMostWaits && start_asker(owner_of(lock.id))) {
       number = next_++;

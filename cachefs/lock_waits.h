@@ -2,8 +2,7 @@
 //
 // No thread waits for each of them: a wait is an entry here and a place in its server's queue. For each metadata server
 // that has any, one thread asks what became of them (MetaService::await_locks()), and answers the kernel. A signal to
-// the program takes its wait back. Its answer comes from another thread than the one that took the request, which
-// requests through io_uring cannot have.
+// the program takes its wait back. Only a request through io_uring keeps its thread, see RingTransport.
 #pragma once
 
 #include <fuse_lowlevel.h>

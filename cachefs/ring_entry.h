@@ -32,6 +32,9 @@ class RingEntry {
   Result<bool> next();
   // The request, as it would come from /dev/fuse. Valid until reply().
   fuse_buf request();
+  uint16_t queue() const { return queue_; }
+  // The number of the request that is not answered yet, or 0.
+  uint64_t unanswered() const { return unique_; }
   // Whether a message (its fuse_out_header comes first) is the reply to the request.
   bool is_reply(const iovec* parts) const;
   // Takes the reply; next() sends it.

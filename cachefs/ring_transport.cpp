@@ -1,7 +1,6 @@
 #include "cachefs/ring_transport.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include "cachefs/session.h"
 #include "cachefs/uring_abi.h"
 #include "core/log.h"
+#include "core/processor.h"
 
 namespace forebay::cachefs {
 namespace {
@@ -22,26 +22,7 @@ namespace {
 constexpr char kParameter[] = "/sys/module/fuse/parameters/enable_uring";
 
 thread_local RingEntry* entry_of_this_thread = nullptr;
-
-// The kernel wants a queue for each CPU that there can be.
-uint16_t possible_cpus() {
-  // "0-1", "0-127"
-  std::ifstream file("/sys/devices/system/cpu/possible");
-  unsigned first = 0;
-  unsigned last = 0;
-  char dash = 0;
-  if (!(file >> first)) return 0;
-  if (!(file >> dash >> last)) last = first;
-  return static_cast<uint16_t>(last + 1);
-}
-
-// Fails for a CPU that is offline or not ours: then the thread serves its queue from elsewhere.
-void bind_to_cpu(uint16_t cpu) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpu, &set);
-  (void)::sched_setaffinity(0, sizeof(set), &set);
-}
+thread_local bool another_answers = false;
 
 RingTransport& transport_of(void* userdata) { return static_cast<Session*>(userdata)->ring; }
 
@@ -51,7 +32,6 @@ RingTransport::~RingTransport() { assert(threads_.empty()); }
 
 void RingTransport::prepare() {
   if (config_.io_uring == IoUring::kOff) return give_up("fuse.io_uring");
-  if (in_cluster_) return give_up("a client of a cluster waits for locks of other nodes");
   if (config_.io_uring != IoUring::kOn) return;
   std::ofstream parameter(kParameter);
   parameter << "Y" << std::flush;
@@ -59,7 +39,7 @@ void RingTransport::prepare() {
 }
 
 void RingTransport::attach([[maybe_unused]] fuse_session* session) {
-  if (config_.io_uring == IoUring::kOff || in_cluster_) return;
+  if (config_.io_uring == IoUring::kOff) return;
 #if FUSE_USE_VERSION >= FUSE_MAKE_VERSION(3, 17)
   fuse_custom_io io = {};
   io.read = [](int fd, void* buffer, size_t bytes, void* userdata) {
@@ -105,6 +85,7 @@ ssize_t RingTransport::write(int fuse, iovec* parts, int count) {
     entry_of_this_thread->reply(parts, count);
     return 0;
   }
+  if (answer_for_another(parts, count)) return 0;
   const bool answers_init =
       init_ != 0 && static_cast<fuse_out_header*>(parts[0].iov_base)->unique == init_ && count == 2;
   if (answers_init) answer_init(parts);
@@ -131,41 +112,89 @@ void RingTransport::answer_init(iovec* parts) {
 }
 
 Status RingTransport::start(uint32_t payload_bytes) {
-  const uint16_t cpus = possible_cpus();
+  // The kernel wants a queue for each that there can be.
+  const auto cpus = static_cast<uint16_t>(possible_processors());
   if (cpus == 0) return fail(EIO, "/sys/devices/system/cpu/possible: is not readable");
   stop_ = UniqueFd(::eventfd(0, EFD_CLOEXEC));
   if (!stop_) return fail_errno("eventfd");
   // fuse.threads may be in use by the callers of one CPU, as long as that is not too many for all CPUs.
   constexpr uint32_t kMostThreads = 1024;
-  const uint32_t each = std::clamp(kMostThreads / cpus, uint32_t{1}, config_.threads / 2);
-  try {
-    for (uint32_t i = 0; i < cpus * each; ++i) {
-      threads_.emplace_back([this, i, cpus, payload_bytes] { serve(static_cast<uint16_t>(i % cpus), payload_bytes); });
-    }
-  } catch (const std::system_error& refused) {  // a limit on processes
-    return fail(refused.code().value(), "thread {} of {}", threads_.size() + 1, cpus * each);
-  }
+  each_ = std::clamp(kMostThreads / cpus, uint32_t{1}, config_.threads / 2);
+  payload_bytes_ = payload_bytes;
   std::unique_lock lock(mutex_);
+  serving_.resize(cpus);
+  try {
+    for (uint32_t i = 0; i < cpus * each_; ++i) add_thread(static_cast<uint16_t>(i % cpus));
+  } catch (const std::system_error& refused) {  // a limit on processes
+    return fail(refused.code().value(), "thread {} of {}", threads_.size() + 1, cpus * each_);
+  }
   changed_.wait(lock, [&] { return ready_ == threads_.size(); });
   if (failure_) off_.clear();
   return failure_;
 }
 
+// With mutex_.
+void RingTransport::add_thread(uint16_t queue) {
+  threads_.emplace_back([this, queue] { serve(queue); });
+}
+
+Status RingTransport::let_another_answer() {
+  if (entry_of_this_thread == nullptr) return {};
+  const uint16_t queue = entry_of_this_thread->queue();
+  std::unique_lock lock(mutex_);
+  while (serving_[queue] <= each_) {
+    const size_t failed = failed_;
+    try {
+      if (stage_ != Stage::kEnded) add_thread(queue);
+    } catch (const std::system_error& refused) {  // a limit on processes
+      return fail(refused.code().value(), "a thread");
+    }
+    changed_.wait(lock, [&] { return ready_ == threads_.size() || stage_ == Stage::kEnded; });
+    if (stage_ == Stage::kEnded) return fail(ENODEV, "the mount ends");
+    if (failed_ != failed) return fail(ENOMEM, "an entry");
+  }
+  --serving_[queue];
+  awaited_[entry_of_this_thread->unanswered()].entry = entry_of_this_thread;
+  another_answers = true;
+  return {};
+}
+
+bool RingTransport::answer_for_another(iovec* parts, int count) {
+  const std::lock_guard lock(mutex_);
+  const auto found = awaited_.find(static_cast<fuse_out_header*>(parts[0].iov_base)->unique);
+  if (found == awaited_.end()) return false;
+  found->second.entry->reply(parts, count);
+  found->second.is_answered = true;
+  found->second.answered.notify_one();
+  return true;
+}
+
+void RingTransport::await_answer(uint64_t request) {
+  if (!std::exchange(another_answers, false)) return;
+  std::unique_lock lock(mutex_);
+  const auto found = awaited_.find(request);
+  Awaited& awaited = found->second;
+  awaited.answered.wait(lock, [&] { return awaited.is_answered || awaited.entry->unanswered() == 0; });
+  ++serving_[awaited.entry->queue()];
+  awaited_.erase(found);
+}
+
 // Whether the kernel knows that there are rings; false: this was for nothing.
-bool RingTransport::await_begin(const Status& made) {
+bool RingTransport::await_begin(uint16_t queue, const Status& made) {
   std::unique_lock lock(mutex_);
   ++ready_;
+  made ? ++serving_[queue] : ++failed_;
   if (!made && failure_) failure_ = made;
   changed_.notify_all();
   changed_.wait(lock, [&] { return stage_ != Stage::kWaiting; });
   return stage_ == Stage::kServing;
 }
 
-void RingTransport::serve(uint16_t queue, size_t payload_bytes) {
-  bind_to_cpu(queue);
+void RingTransport::serve(uint16_t queue) {
+  stay_on_processor(queue);  // or serves its queue from elsewhere
   const Result<std::unique_ptr<RingEntry>> entry =
-      RingEntry::create(fuse_session_fd(session_), stop_.get(), queue, payload_bytes);
-  if (!await_begin(entry ? Status{} : Failure(entry.error())) || !entry) return;
+      RingEntry::create(fuse_session_fd(session_), stop_.get(), queue, payload_bytes_);
+  if (!await_begin(queue, entry ? Status{} : Failure(entry.error())) || !entry) return;
   entry_of_this_thread = entry->get();
   for (;;) {
     const Result<bool> arrived = (*entry)->next();
@@ -175,7 +204,9 @@ void RingTransport::serve(uint16_t queue, size_t payload_bytes) {
     }
     if (!arrived || !*arrived) break;
     const fuse_buf request = (*entry)->request();
+    const uint64_t number = (*entry)->unanswered();
     fuse_session_process_buf(session_, &request);
+    await_answer(number);
   }
   entry_of_this_thread = nullptr;
 }
@@ -187,8 +218,13 @@ void RingTransport::end() {
     changed_.notify_all();
   }
   if (stop_) ::eventfd_write(stop_.get(), 1);
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
+  std::vector<std::thread> threads;
+  {
+    // None starts another one now.
+    const std::lock_guard lock(mutex_);
+    threads.swap(threads_);
+  }
+  for (std::thread& thread : threads) thread.join();
 }
 
 void RingTransport::give_up(const std::string& reason) {

@@ -32,7 +32,7 @@ struct Session {
   LayoutTable* layouts = nullptr;
   bool in_cluster() const { return layouts != nullptr; }
   BackingTable backing{storage, options.config, in_cluster()};
-  RingTransport ring{options.config.fuse, in_cluster()};
+  RingTransport ring{options.config.fuse};
   ForgetQueue forgotten{meta};  // used in a cluster only, as the next one
   ReadAhead read_ahead{meta, storage};
   LockBook lock_book;

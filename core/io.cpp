@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <sstream>
 
 namespace forebay {
 
@@ -44,6 +45,12 @@ Result<size_t> block_io(int fd, char* buffer, size_t length, uint64_t offset, si
     if (bytes < io_size) break;
   }
   return total;
+}
+
+std::string read_rest(std::istream& stream) {
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return std::move(text).str();
 }
 
 }  // namespace forebay

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <istream>
+#include <string>
 
 #include "core/result.h"
 
@@ -18,5 +20,9 @@ Status pwrite_full(int fd, const char* buffer, size_t length, uint64_t offset);
 // of `block_size`, each at its own offset. Returns the bytes moved; fewer only where a read meets the end of the file.
 enum class Direction { kRead, kWrite };
 Result<size_t> block_io(int fd, char* buffer, size_t length, uint64_t offset, size_t block_size, Direction direction);
+
+// The rest of a stream, as far as it can be read: a process's file in /proc fails when that ends meanwhile. Iterators
+// over a stream's buffer throw then.
+std::string read_rest(std::istream& stream);
 
 }  // namespace forebay

@@ -11,6 +11,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/processor.h"
+
 namespace forebay {
 
 template <typename T>
@@ -56,6 +58,7 @@ class WorkQueue {
 
  private:
   void run() {
+    leave_processor();
     std::unique_lock lock(mutex_);
     while (true) {
       wake_.wait(lock, [this] { return stopped_ || !queue_.empty(); });

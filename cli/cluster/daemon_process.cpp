@@ -9,7 +9,8 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+
+#include "core/io.h"
 
 namespace forebay::cli {
 namespace {
@@ -18,7 +19,7 @@ namespace fs = std::filesystem;
 
 std::string whole_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  return read_rest(file);
 }
 
 std::vector<std::string> words_of_process(pid_t pid) {

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <iostream>
-#include <iterator>
 #include <memory>
 
 #include "cli/cluster/on_node.h"
@@ -12,6 +11,7 @@
 #include "cli/interrupt.h"
 #include "cli/link_options.h"
 #include "cli/output.h"
+#include "core/io.h"
 
 namespace forebay::cli {
 namespace {
@@ -64,8 +64,7 @@ int run_cluster(ClusterOptions options, Status (*what)(ClusterOptions)) {
 int run_on_node(const std::string& text) {
   const auto request = nlohmann::json::parse(text, nullptr, false);
   std::string input;
-  if (request.is_object() && request.contains("do") && request["do"] == "prepare")
-    input.assign(std::istreambuf_iterator<char>(std::cin), {});
+  if (request.is_object() && request.contains("do") && request["do"] == "prepare") input = read_rest(std::cin);
   const auto answer = serve_on_node(request, input);
   if (!answer) return report(answer.error());
   fmt::print("{}\n", answer->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace));

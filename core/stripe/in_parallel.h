@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/processor.h"
 #include "core/transport/call.h"
 
 namespace forebay {
@@ -17,6 +18,7 @@ void in_parallel(size_t count, const Work& work) {
   helpers.reserve(count);
   for (size_t i = 1; i < count; ++i) {
     helpers.emplace_back([&work, i, level = transport::request_level()] {
+      leave_processor();
       const transport::LevelScope scope(level);
       work(i);
     });

@@ -190,6 +190,13 @@ bool is_unix_socket(int socket) {
   return ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
 }
 
+uint32_t incoming_processor(int socket) {
+  int processor = -1;
+  socklen_t size = sizeof(processor);
+  const bool known = ::getsockopt(socket, SOL_SOCKET, SO_INCOMING_CPU, &processor, &size) == 0 && processor >= 0;
+  return known ? static_cast<uint32_t>(processor) : kNoProcessor;
+}
+
 std::string peer_text(int socket) {
   sockaddr_storage peer = {};
   socklen_t size = sizeof(peer);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/processor.h"
 #include "core/result.h"
 #include "core/unique_fd.h"
 
@@ -36,6 +37,8 @@ Result<UniqueFd> listen_on(Address& address);
 Result<UniqueFd> accept_from(int listener);
 
 bool is_unix_socket(int socket);
+// The processor that took what came last over a connection from the network; kNoProcessor if it is not known.
+uint32_t incoming_processor(int socket);
 // Who is at the other end of a connected socket, "10.0.0.2:41234"; empty if it is a Unix socket.
 std::string peer_text(int socket);
 

@@ -44,7 +44,7 @@ class Call final : public google::protobuf::RpcController {
   uint32_t method_ = 0;
   uint8_t level_ = 0;
   uint64_t request_ = 0;
-  uint64_t epoch_ = 0;  // of the server that it was sent to first
+  uint32_t processor_ = kNoProcessor;
   std::string body_;
   std::unique_ptr<Connection> connection_;
 };

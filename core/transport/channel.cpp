@@ -48,6 +48,9 @@ void Channel::begin(const google::protobuf::MethodDescriptor* method, Call& call
   call.method_ = method_number(service_, method->index());
   call.level_ = std::min<uint8_t>(request_level(), kLevels - 1);
   call.request_ = next_request++;
+  // Who copies much gains more from working beside the other than from being woken fast.
+  const bool has_bulk = call.bulk.bytes() > 0 || !call.room.empty();
+  call.processor_ = has_bulk ? kNoProcessor : current_processor();
   call.body_ = request.SerializeAsString();
   call.status = send(call);
 }
@@ -90,7 +93,7 @@ Status Channel::send(Call& call) {
   header.level = call.level_;
   header.method = call.method_;
   header.request = call.request_;
-  header.epoch = call.epoch_;
+  header.processor = call.processor_;
   header.room_bytes = static_cast<uint32_t>(std::min<size_t>(call.room.size(), kMostBulkBytes));
   const Status sent = call.connection_->send(header, call.body_, call.bulk, -1, call.deadline);
   if (!sent) broken(call, sent.error());
@@ -130,8 +133,7 @@ Result<std::unique_ptr<Connection>> Channel::take(Call& call) {
   if (shut_down_) return fail(ECANCELED, "{}", name_);
   if (!ready) return fail(ETIMEDOUT, "{}: {} requests are under way", name_, kMostConnections);
   if (!idle.empty()) {
-    std::unique_ptr<Connection> connection = std::move(idle.back());
-    idle.pop_back();
+    std::unique_ptr<Connection> connection = take_nearest(idle, call.processor_);
     busy_.push_back(connection.get());
     return connection;
   }
@@ -146,6 +148,14 @@ Result<std::unique_ptr<Connection>> Channel::take(Call& call) {
     --connections;
     free_.notify_all();
   }
+  return connection;
+}
+
+std::unique_ptr<Connection> Channel::take_nearest(std::vector<Idle>& idle, uint32_t processor) {
+  auto found = std::find_if(idle.rbegin(), idle.rend(), [&](const Idle& each) { return each.processor == processor; });
+  if (found == idle.rend()) found = idle.rbegin();
+  std::unique_ptr<Connection> connection = std::move(found->connection);
+  idle.erase(std::next(found).base());
   return connection;
 }
 
@@ -165,8 +175,6 @@ Result<std::unique_ptr<Connection>> Channel::connect(Call& call) {
     auto connection = connection_over(*std::move(socket), address.text(), credentials_, TlsSide::kClient);
     const Result<Greeted> greeted = greet(*connection, self_, credentials_.secret, call.level_, deadline);
     if (!greeted) return Failure(greeted.error());
-    epoch_ = greeted->peer.session;
-    if (call.epoch_ == 0) call.epoch_ = greeted->peer.session;
     return connection;
   }
   return Failure(last.error());
@@ -176,7 +184,7 @@ void Channel::give_back(Call& call) {
   {
     const std::lock_guard lock(mutex_);
     std::erase(busy_, call.connection_.get());
-    idle_[call.level_].push_back(std::move(call.connection_));
+    idle_[call.level_].push_back({std::move(call.connection_), call.processor_});
   }
   free_.notify_all();
 }

@@ -43,7 +43,14 @@ class Channel final : public google::protobuf::RpcChannel {
   // Of each level: those who wait must leave some for those they wait for.
   static constexpr size_t kMostConnections = 512;
 
+  // The server expects the next request from where the last one came.
+  struct Idle {
+    std::unique_ptr<Connection> connection;
+    uint32_t processor = kNoProcessor;
+  };
+
   Result<std::unique_ptr<Connection>> take(Call& call);
+  static std::unique_ptr<Connection> take_nearest(std::vector<Idle>& idle, uint32_t processor);
   Result<std::unique_ptr<Connection>> connect(Call& call);
   void give_back(Call& call);
   // `why` says whether the others are worth keeping.
@@ -61,13 +68,12 @@ class Channel final : public google::protobuf::RpcChannel {
   const Credentials credentials_;
   Party self_;  // guarded by mutex_ where the cluster is learnt
 
-  std::atomic<uint64_t> epoch_{0};
   std::atomic<bool> shut_down_{false};
 
   std::mutex mutex_;
   std::condition_variable free_;
   std::array<size_t, kLevels> connections_{};  // by level, with those in use
-  std::array<std::vector<std::unique_ptr<Connection>>, kLevels> idle_;
+  std::array<std::vector<Idle>, kLevels> idle_;
   std::vector<Connection*> busy_;  // to be shut down
 };
 

@@ -56,7 +56,8 @@ HeaderBytes encode(const Header& header) {
   out.u32(header.method);
   out.u32(static_cast<uint32_t>(header.code));
   out.u64(header.request);
-  out.u64(header.epoch);
+  out.u32(header.processor);
+  out.u32(0);
   out.u32(header.body_bytes);
   out.u32(header.bulk_bytes);
   out.u32(header.room_bytes);
@@ -79,7 +80,8 @@ Result<Header> decode(std::span<const char, kHeaderBytes> bytes) {
   header.method = in.u32();
   header.code = static_cast<int32_t>(in.u32());
   header.request = in.u64();
-  header.epoch = in.u64();
+  header.processor = in.u32();
+  (void)in.u32();
   header.body_bytes = in.u32();
   header.bulk_bytes = in.u32();
   header.room_bytes = in.u32();

@@ -1,12 +1,13 @@
 // Frames: how messages lie on the wire (docs/protocol.md).
 //
 //   frame  := header (48 bytes, little endian), body (protobuf), bulk (raw bytes)
-//   header := magic u32, version u16, kind u8, level u8, method u32, code i32, request u64, epoch u64,
-//             body u32, bulk u32, room u32, descriptors u32
+//   header := magic u32, version u16, kind u8, level u8, method u32, code i32, request u64, processor u32,
+//             unused u32, body u32, bulk u32, room u32, descriptors u32
 //
 // `kind` says what it is; `method` is the service's number and the method's index in its .proto; `code` is the errno of
-// a reply, 0 for success; `room` is how much bulk the sender of a request takes with the reply; `descriptors` counts
-// those that come with the frame over a Unix socket.
+// a reply, 0 for success; `room` is how much bulk the sender of a request takes with the reply; `processor` is where
+// its sender waits for that, of use to a server on the same machine; `descriptors` counts those that come with the
+// frame over a Unix socket.
 #pragma once
 
 #include <array>
@@ -14,6 +15,7 @@
 #include <cstdint>
 #include <span>
 
+#include "core/processor.h"
 #include "core/result.h"
 
 namespace forebay::transport {
@@ -38,7 +40,7 @@ struct Header {
   uint32_t method = 0;  // method_number()
   int32_t code = 0;
   uint64_t request = 0;  // unique within the client's session, the same when it is sent again
-  uint64_t epoch = 0;    // of the server: another after each start
+  uint32_t processor = kNoProcessor;
   uint32_t body_bytes = 0, bulk_bytes = 0, room_bytes = 0, descriptors = 0;
 };
 

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "core/config.h"
 #include "core/log.h"
@@ -32,6 +33,12 @@ bool may_repeat(const google::protobuf::MethodDescriptor& method) {
   return method.options().idempotency_level() != google::protobuf::MethodOptions::IDEMPOTENCY_UNKNOWN;
 }
 
+// Where the next request of this connection will be best served.
+uint32_t processor_of(const Header& request, const Connection& connection) {
+  if (request.bulk_bytes > 0 || request.room_bytes > 0) return kNoProcessor;
+  return connection.passes_descriptors() ? request.processor : incoming_processor(connection.poll_descriptor());
+}
+
 }  // namespace
 
 Server::Server(Party self, Credentials credentials, ServerLimits limits)
@@ -40,9 +47,15 @@ Server::Server(Party self, Credentials credentials, ServerLimits limits)
       limits_(limits),
       stop_event_(::eventfd(0, EFD_CLOEXEC)) {
   self_.session = random_number();
-  for (size_t i = 0; i < pools_.size(); ++i) {
-    pools_[i].epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
-    pools_[i].most_threads = i == kGreeting ? kMostGreeters : kMostThreads;
+  greeting_.level = kLevels - 1;
+  greeting_.most_threads = kMostGreeters;
+  for (uint8_t level = 0; level < kLevels; ++level) {
+    for (uint32_t i = 0; i <= processors_; ++i) {
+      Pool& pool = pools_.emplace_back();
+      pool.level = level;
+      pool.processor = i == 0 ? kNoProcessor : i - 1;
+      pool.most_threads = i == 0 ? kMostThreads : kMostThreadsOfProcessor;
+    }
   }
 }
 
@@ -66,13 +79,10 @@ Status Server::watch(Pool& pool, int descriptor, uint64_t key, uint32_t events, 
 }
 
 Status Server::start() {
-  for (size_t i = 0; i < pools_.size(); ++i) {
-    RETURN_IF_ERROR(watch(pools_[i], stop_event_.get(), kStop, EPOLLIN, EPOLL_CTL_ADD));
-    add_thread(i);
-  }
+  for (uint8_t level = 0; level < kLevels; ++level) RETURN_IF_ERROR(open(pool_of(level, kNoProcessor)));
+  RETURN_IF_ERROR(open(greeting_));
   for (size_t i = 0; i < listeners_.size(); ++i) {
-    RETURN_IF_ERROR(
-        watch(pools_[kGreeting], listeners_[i].get(), kListener | i, EPOLLIN | EPOLLEXCLUSIVE, EPOLL_CTL_ADD));
+    RETURN_IF_ERROR(watch(greeting_, listeners_[i].get(), kListener | i, EPOLLIN | EPOLLEXCLUSIVE, EPOLL_CTL_ADD));
   }
   housekeeper_ = std::thread([this] { keep_house(); });
   return {};
@@ -88,15 +98,17 @@ void Server::end_connections() {
 void Server::stop() {
   end_connections();
   if (housekeeper_.joinable()) housekeeper_.join();
-  for (Pool& pool : pools_) {
+  std::vector<std::thread> threads;
+  {
     // None starts another one now: see add_thread().
-    std::vector<std::thread> threads;
-    {
-      const std::lock_guard lock(threads_mutex_);
-      threads.swap(pool.threads);
-    }
-    for (std::thread& thread : threads) thread.join();
+    const std::lock_guard lock(threads_mutex_);
+    const auto collect = [&threads](Pool& pool) {
+      std::ranges::move(std::exchange(pool.threads, {}), std::back_inserter(threads));
+    };
+    collect(greeting_);
+    std::ranges::for_each(pools_, collect);
   }
+  for (std::thread& thread : threads) thread.join();
   listeners_.clear();
   const std::lock_guard lock(mutex_);
   clients_.clear();
@@ -113,22 +125,47 @@ bool Server::has(Role role) {
                      [role](const auto& client) { return client.second->greeted && client.second->peer.role == role; });
 }
 
-void Server::add_thread(size_t pool) {
-  const std::lock_guard lock(threads_mutex_);
-  if (stopping_ || pools_[pool].threads.size() >= pools_[pool].most_threads) return;
-  ++pools_[pool].idle;
-  pools_[pool].threads.emplace_back([this, pool] { work(pool); });
+Server::Pool& Server::pool_of(uint8_t level, uint32_t processor) {
+  return pools_[level * (processors_ + 1) + (processor < processors_ ? processor + 1 : 0)];
 }
 
-void Server::work(size_t index) {
-  Pool& pool = pools_[index];
-  const LevelScope level(static_cast<uint8_t>(std::min<size_t>(index + 1, kLevels - 1)));
+Status Server::open(Pool& pool) {
+  if (pool.is_open) return {};
+  const std::lock_guard lock(threads_mutex_);
+  if (pool.is_open) return {};
+  pool.epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
+  if (!pool.epoll) return fail_errno("epoll_create1");
+  RETURN_IF_ERROR(watch(pool, stop_event_.get(), kStop, EPOLLIN, EPOLL_CTL_ADD));
+  RETURN_IF_ERROR(add_thread(pool));
+  pool.is_open = true;
+  return {};
+}
+
+// With threads_mutex_.
+Status Server::add_thread(Pool& pool) {
+  if (stopping_ || pool.threads.size() >= pool.most_threads) return fail(EAGAIN, "no more threads");
+  ++pool.idle;  // before it takes that back
+  try {
+    pool.threads.emplace_back([this, &pool] { work(pool); });
+  } catch (const std::system_error& refused) {  // a limit on processes
+    --pool.idle;
+    return fail(refused.code().value(), "a thread");
+  }
+  return {};
+}
+
+void Server::work(Pool& pool) {
+  const LevelScope level(std::min<uint8_t>(pool.level + 1, kLevels - 1));
+  pool.processor == kNoProcessor ? leave_processor() : stay_on_processor(pool.processor);
   while (!stopping_) {
     epoll_event event = {};
     if (::epoll_wait(pool.epoll.get(), &event, 1, -1) <= 0) continue;
     const uint64_t key = event.data.u64;
     if (key == kStop) break;
-    if (--pool.idle == 0) add_thread(index);
+    if (--pool.idle == 0) {
+      const std::lock_guard lock(threads_mutex_);
+      (void)add_thread(pool);
+    }
     (key & kListener) != 0 ? accept_clients(listeners_[key & ~kListener].get()) : attend(key);
     ++pool.idle;
   }
@@ -156,7 +193,8 @@ void Server::accept_clients(int listener) {
       ++ungreeted_;
       clients_[key] = client;
     }
-    if (!watch(pools_[kGreeting], descriptor, key, EPOLLIN | EPOLLONESHOT, EPOLL_CTL_ADD)) remove(key);
+    client->pool = &greeting_;
+    if (!watch(greeting_, descriptor, key, EPOLLIN | EPOLLONESHOT, EPOLL_CTL_ADD)) remove(key);
   }
 }
 
@@ -177,9 +215,12 @@ void Server::attend(uint64_t key) {
     return remove(key);
   }
   if (client->greeted) {
+    Pool& pool = *client->pool;
+    ++pool.requests;
     const Served served = serve(key, client);
+    --pool.requests;
     if (served == Served::kBroken) remove(key);
-    if (served == Served::kAnswered) await(key, *client, EPOLL_CTL_MOD);
+    if (served == Served::kAnswered) await(key, *client);
     return;
   }
   if (!greet(key, client)) return remove(key);
@@ -187,15 +228,25 @@ void Server::attend(uint64_t key) {
     const std::lock_guard lock(mutex_);
     if (holding_) return held_.push_back(key);
   }
-  await(key, *client, EPOLL_CTL_ADD);
+  await(key, *client);
 }
 
-void Server::await(uint64_t key, const Client& client, int operation, uint32_t events) {
+Server::Pool& Server::next_pool(const Client& client) {
+  Pool& near = pool_of(client.level, client.processor);
+  return near.requests == 0 && open(near) ? near : pool_of(client.level, kNoProcessor);
+}
+
+void Server::await(uint64_t key, Client& client, uint32_t events) {
   const int descriptor = client.connection->poll_descriptor();
   // What is in our hands already wakes nobody; a socket that can be written to does, at once.
   if (events == kRequests && client.connection->has_input()) events |= EPOLLOUT;
+  Pool& before = *client.pool;
+  Pool& pool = events == kEnd ? before : next_pool(client);
+  const bool moves = &pool != &before;
+  if (moves) ::epoll_ctl(before.epoll.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+  client.pool = &pool;
   client.turns.fetch_add(1, std::memory_order_release);
-  if (!watch(pools_[client.level], descriptor, key, events, operation)) remove(key);
+  if (!watch(pool, descriptor, key, events, moves ? EPOLL_CTL_ADD : EPOLL_CTL_MOD)) remove(key);
 }
 
 // The way is opened last: from then on the connection is the replying thread's.
@@ -205,7 +256,7 @@ void Server::park(uint64_t key, const ClientPtr& client, const Serving& serving)
     const std::lock_guard lock(mutex_);
     client->parked = parked;
   }
-  await(key, *client, EPOLL_CTL_MOD, kEnd);
+  await(key, *client, kEnd);
   parked->open([this, key, weak = std::weak_ptr<Client>(client), request = serving.request()](const std::string& body) {
     const ClientPtr waiting = weak.lock();
     if (waiting == nullptr) return;
@@ -216,7 +267,7 @@ void Server::park(uint64_t key, const ClientPtr& client, const Serving& serving)
       const std::lock_guard lock(mutex_);
       waiting->parked = nullptr;
     }
-    await(key, *waiting, EPOLL_CTL_MOD);
+    await(key, *waiting);
   });
 }
 
@@ -230,7 +281,7 @@ void Server::admit_clients() {
     }
     held_.clear();
   }
-  for (const auto& [key, client] : held) await(key, *client, EPOLL_CTL_ADD);
+  for (const auto& [key, client] : held) await(key, *client);
 }
 
 bool Server::greet(uint64_t key, const ClientPtr& client) {
@@ -241,7 +292,6 @@ bool Server::greet(uint64_t key, const ClientPtr& client) {
     if (greeted.error().code != ECONNRESET) log(Module::kCore).warn("refused {}", printable(greeted.error().context));
     return false;
   }
-  ::epoll_ctl(pools_[kGreeting].epoll.get(), EPOLL_CTL_DEL, client->connection->poll_descriptor(), nullptr);
   const std::lock_guard lock(mutex_);
   if (!clients_.contains(key)) return false;  // it took too long
   client->peer = greeted->peer;
@@ -265,6 +315,7 @@ Server::Served Server::serve(uint64_t key, const ClientPtr& owner) {
     return Served::kBroken;
   }
   if (message->header.kind != Kind::kRequest) return Served::kBroken;
+  client.processor = processor_of(message->header, *client.connection);
   Serving serving(*client.connection, client.peer, message->header);
   const auto service = services_.find(service_of(message->header.method));
   const auto* methods = service == services_.end() ? nullptr : service->second->GetDescriptor();

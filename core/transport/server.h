@@ -2,8 +2,13 @@
 //
 // Idle connections wait in an epoll set; the thread that is woken by one reads the request, serves it, replies, and
 // gives the connection back: no request changes threads. There is a set, and a bounded number of threads, for each
-// level of requests (kLevels), and one for who has not proved yet who he is. Threads are started when all of a level
+// level of requests (kLevels), and one for who has not proved yet who he is. Threads are started when all of a set
 // are busy.
+//
+// A level has further sets, one for each processor. A connection waits in that of the processor where its last request
+// was asked, or where the network brought it, if that came alone; the threads of the set stay there. So a program that
+// does one small thing after the other is served where it waits, and nobody else is woken. Requests that come at a time
+// or have bulk are served wherever there is room.
 #pragma once
 
 #include <google/protobuf/service.h>
@@ -12,6 +17,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -71,24 +77,30 @@ class Server {
   bool has(Role role);
 
  private:
+  // The threads that wait for one epoll set.
+  struct Pool {
+    uint8_t level = 0;  // of the requests that they make
+    uint32_t processor = kNoProcessor;
+    size_t most_threads = 0;
+    std::atomic<bool> is_open{false};
+    UniqueFd epoll;
+    std::atomic<size_t> idle{0};       // threads
+    std::atomic<size_t> requests{0};   // being served
+    std::vector<std::thread> threads;  // guarded by threads_mutex_
+  };
   struct Client {
     std::unique_ptr<Connection> connection;
     Party peer;
     bool greeted = false;
-    size_t level = kGreeting;
+    uint8_t level = 0;
+    uint32_t processor = kNoProcessor;  // that its last request came from
+    Pool* pool = nullptr;
     // One thread after the other has it: the kernel sees to that, and this tells the language.
     mutable std::atomic<uint64_t> turns{0};
     std::shared_ptr<ParkedReply> parked;  // nothing comes before that is sent; guarded by the server's mutex_
     std::chrono::steady_clock::time_point since = std::chrono::steady_clock::now();
   };
   using ClientPtr = std::shared_ptr<Client>;
-  // The threads that wait for one epoll set.
-  struct Pool {
-    UniqueFd epoll;
-    size_t most_threads = 0;
-    std::atomic<size_t> idle{0};
-    std::vector<std::thread> threads;  // guarded by threads_mutex_
-  };
   struct SessionUse {
     Party peer;
     size_t connections = 0;
@@ -96,18 +108,23 @@ class Server {
   };
 
   static constexpr uint32_t kRequests = EPOLLIN | EPOLLONESHOT, kEnd = EPOLLRDHUP | EPOLLONESHOT;
-  static constexpr size_t kGreeting = kLevels;  // the pool of who has not been greeted
-  static constexpr size_t kMostThreads = 256, kMostGreeters = 8;
+  static constexpr size_t kMostThreads = 256, kMostThreadsOfProcessor = 64, kMostGreeters = 8;
   static constexpr size_t kMostConnections = 16'384, kMostUngreeted = 256;
 
   Status watch(Pool& pool, int descriptor, uint64_t key, uint32_t events, int operation);
-  void add_thread(size_t pool);
-  void work(size_t pool);
+  Pool& pool_of(uint8_t level, uint32_t processor);
+  // Its set and its first thread, if it has none yet.
+  Status open(Pool& pool);
+  // Fails when there are too many, and at the end.
+  Status add_thread(Pool& pool);
+  void work(Pool& pool);
   void accept_clients(int listener);
   void attend(uint64_t key);
   bool greet(uint64_t key, const ClientPtr& client);
   // What comes over it next wakes a thread of its level.
-  void await(uint64_t key, const Client& client, int operation, uint32_t events = kRequests);
+  void await(uint64_t key, Client& client, uint32_t events = kRequests);
+  // Where it waits for its next request.
+  Pool& next_pool(const Client& client);
   enum class Served { kBroken, kAnswered, kParked };
   Served serve(uint64_t key, const ClientPtr& client);
   // Until the reply is sent, only the end of the connection is waited for.
@@ -123,7 +140,10 @@ class Server {
   std::unordered_map<uint32_t, google::protobuf::Service*> services_;
   std::function<void(const Party&)> session_ended_;
   std::vector<UniqueFd> listeners_;
-  std::array<Pool, kLevels + 1> pools_;
+  Pool greeting_;
+  // By level, and then by processor; the first of each level is for all processors.
+  const uint32_t processors_ = possible_processors();
+  std::deque<Pool> pools_;
   ReplyCache replies_;
   UniqueFd stop_event_;
   std::atomic<bool> stopping_{false};

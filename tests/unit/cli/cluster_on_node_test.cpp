@@ -74,6 +74,13 @@ TEST(DaemonProcess, StalePidFilesCountAsNone) {
   }
 }
 
+// As that of a process in /proc that ends meanwhile.
+TEST(DaemonProcess, APidFileThatCannotBeReadCountsAsNone) {
+  const test::TempDir directory;
+  ASSERT_EQ(::mkdir((directory / "metad.pid").c_str(), 0755), 0);
+  EXPECT_FALSE(find_daemon(directory.path(), "metad"));
+}
+
 TEST(DaemonProcess, IsFoundAndEnded) {
   const test::TempDir directory;
   const FakeDaemon fake(directory.path(), "metad");

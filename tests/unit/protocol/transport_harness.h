@@ -29,6 +29,7 @@ class Echo final : public wire::Storage {
   using Closure = google::protobuf::Closure;
 
   std::function<void(uint64_t)> on_stat = [](uint64_t) {};
+  std::function<void()> on_read = [] {};
   std::string memory;   // what Read sends of inode 1
   int file = -1;        // what it sends of others
   std::string written;  // what Write got last
@@ -51,6 +52,7 @@ class Echo final : public wire::Storage {
     ++writes;
   }
   void Read(Controller* controller, const wire::ReadRequest* request, wire::ReadReply*, Closure*) override {
+    on_read();
     Bulk bulk;
     if (request->id() == 1) {
       bulk.memory = std::span<const char>(memory).first(std::min(memory.size(), serving(controller).room()));
