@@ -163,14 +163,11 @@ void BackingTable::unregister(fuse_req_t request, int backing_id) {
 
 void BackingTable::release(fuse_req_t request, InodeId id, Access access) {
   const std::shared_ptr<Entry> entry = enter(id);
+  const bool backed = is_backed(access);
   {
     const std::lock_guard lock(entry->mutex);
-    if (access == Access::kCached || access == Access::kDirect) {
-      --entry->unbacked;
-    } else {
-      if (--entry->backed == 0) unregister(request, entry->backing_id);
-      storage_.end_lease(id);
-    }
+    --(backed ? entry->backed : entry->unbacked);
+    if (backed && entry->backed == 0) unregister(request, entry->backing_id);
   }
   entry->released.notify_all();
   leave(id);  // of this call

@@ -41,7 +41,8 @@ class BackingTable {
   // Decides how the handle that is being opened works, and fills in `info`. Ended by release() with what it returned.
   // Errors of the cache file system and of the metadata database.
   Result<Access> open(fuse_req_t request, InodeId id, fuse_file_info* info);
-  // `request` may be null.
+  // `request` may be null. The lease of a handle that is backed is the caller's to end, before or after.
+  static bool is_backed(Access access) { return access == Access::kPassthrough || access == Access::kMapped; }
   void release(fuse_req_t request, InodeId id, Access access);
 
   // What `forebay status` says: "on", "read: REASON", "off: REASON".

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "cachefs/backing.h"
-#include "cachefs/forget_queue.h"
+#include "cachefs/let_go_queue.h"
 #include "cachefs/lock_book.h"
 #include "cachefs/lock_waits.h"
 #include "cachefs/mount.h"
@@ -33,7 +33,7 @@ struct Session {
   bool in_cluster() const { return layouts != nullptr; }
   BackingTable backing{storage, options.config, in_cluster()};
   RingTransport ring{options.config.fuse};
-  ForgetQueue forgotten{meta};  // used in a cluster only, as the next one
+  LetGoQueue let_go{meta, storage, layouts};  // used in a cluster only, as the next one
   ReadAhead read_ahead{meta, storage};
   LockBook lock_book;
   LockWaits lock_waits{meta};

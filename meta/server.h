@@ -85,6 +85,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
                              int flags) override;
   Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
+  void release_many(std::span<const Released> all) override;
   // The handles are counted where requests of several clients come in (meta/service/dispatch_files.cpp).
   Result<Layout> reopen(const Caller& caller, InodeId id, const HandleCounts& handles) override;
   Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
@@ -362,6 +363,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
                                const std::function<int(int directory_fd, const char* name)>& call);
 
   // --- meta/ops/open.cpp
+  void end_open(const InodePtr& inode, int flags);
   Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created);
   void add_writer(const InodePtr& inode);
 

@@ -17,14 +17,14 @@ void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
 
 void forget(fuse_req_t request, fuse_ino_t inode, uint64_t count) {
   Session& session = session_of(request);
-  session.in_cluster() ? session.forgotten.push(inode, count) : session.meta.forget(inode, count);
+  session.in_cluster() ? session.let_go.forget(inode, count) : session.meta.forget(inode, count);
   fuse_reply_none(request);
 }
 
 void forget_multi(fuse_req_t request, size_t count, fuse_forget_data* forgets) {
   Session& session = session_of(request);
   for (size_t i = 0; i < count; ++i) {
-    session.in_cluster() ? session.forgotten.push(forgets[i].ino, forgets[i].nlookup)
+    session.in_cluster() ? session.let_go.forget(forgets[i].ino, forgets[i].nlookup)
                          : session.meta.forget(forgets[i].ino, forgets[i].nlookup);
   }
   fuse_reply_none(request);

@@ -44,7 +44,14 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const Op
 // `request` is null when it has been answered, in vain.
 void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_info* info) {
   const std::unique_ptr<FileHandle> handle(&handle_of(info));
+  const bool leased = BackingTable::is_backed(handle->access);
+  if (session.in_cluster() && (handle->flags & O_ACCMODE) == O_RDONLY) {
+    // First: a command that finds nothing backed here tells the servers of all that was let go.
+    session.let_go.release(id, handle->flags, leased);
+    return session.backing.release(request, id, handle->access);
+  }
   session.backing.release(request, id, handle->access);
+  if (leased) session.storage.end_lease(id);
   session.meta.release(id, handle->flags);
   if (session.in_cluster()) session.layouts->remove(id, handle->flags);
 }

@@ -49,16 +49,21 @@ Result<EntryReply> RoutedMeta::enter(InodeId parent, std::string_view name, cons
   return server->enter(parent, name, identity);
 }
 
+template <typename Each>
+std::unordered_map<MetaService*, std::vector<Each>> RoutedMeta::by_owner(std::span<const Each> all) {
+  std::unordered_map<MetaService*, std::vector<Each>> of_servers;
+  for (const Each& each : all) {
+    if (MetaService* const server = find_owner(each.id); server != nullptr) of_servers[server].push_back(each);
+  }
+  return of_servers;
+}
+
 void RoutedMeta::forget(InodeId id, uint64_t count) {
   if (MetaService* const server = find_owner(id); server != nullptr) server->forget(id, count);
 }
 
 void RoutedMeta::forget_many(std::span<const Forgotten> all) {
-  std::unordered_map<MetaService*, std::vector<Forgotten>> of_servers;
-  for (const Forgotten& each : all) {
-    if (MetaService* const server = find_owner(each.id); server != nullptr) of_servers[server].push_back(each);
-  }
-  for (const auto& [server, its] : of_servers) server->forget_many(its);
+  for (const auto& [server, its] : by_owner(all)) server->forget_many(its);
 }
 
 Result<EntryReply> RoutedMeta::follow_made(MetaService& server, const Caller& caller, InodeId parent,
@@ -180,6 +185,10 @@ Result<CreateReply> RoutedMeta::tmpfile(const Caller& caller, InodeId parent, mo
 
 void RoutedMeta::release(InodeId id, int flags) {
   if (MetaService* const server = find_owner(id); server != nullptr) server->release(id, flags);
+}
+
+void RoutedMeta::release_many(std::span<const Released> all) {
+  for (const auto& [server, its] : by_owner(all)) server->release_many(its);
 }
 
 Result<Layout> RoutedMeta::reopen(const Caller& caller, InodeId id, const HandleCounts& handles) {

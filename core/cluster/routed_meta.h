@@ -43,6 +43,7 @@ class RoutedMeta final : public MetaService {
                              int flags) override;
   Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
+  void release_many(std::span<const Released> all) override;
   Result<Layout> reopen(const Caller& caller, InodeId id, const HandleCounts& handles) override;
   Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
   Status close(InodeId id) override;
@@ -92,6 +93,8 @@ class RoutedMeta final : public MetaService {
   Result<MetaService*> owner(InodeId id) const;
   // The owner, or nobody's.
   MetaService* find_owner(InodeId id) const;
+  template <typename Each>
+  std::unordered_map<MetaService*, std::vector<Each>> by_owner(std::span<const Each> all);
   // What `reply` says of a name, from who has the object. `again` asks its directory once more: the name led elsewhere
   // meanwhile.
   Result<EntryReply> follow(InodeId parent, std::string_view name, Result<EntryReply> reply,

@@ -138,6 +138,12 @@ struct Forgotten {
   uint64_t count = 0;  // lookups
 };
 
+// An open file that is not used any more.
+struct Released {
+  InodeId id = 0;
+  int flags = 0;  // as in open()
+};
+
 class MetaService : public MetaCallbacks {
  public:
   // --- names. Replies with an entry count one lookup, which forget() takes back. Inode 0, from lookup() alone: there
@@ -181,6 +187,9 @@ class MetaService : public MetaCallbacks {
                                      int flags) = 0;
   virtual Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) = 0;
   virtual void release(InodeId id, int flags) = 0;
+  virtual void release_many(std::span<const Released> all) {
+    for (const Released& each : all) release(each.id, each.flags);
+  }
   // Makes an open file known to its targets once more: one of them was started anew, or has dropped it because this
   // server knows nothing of some of the client's `handles` any more, which are opened again then. Returns where it lies
   // now. ESTALE: it is open for nobody, or it is not there any more.

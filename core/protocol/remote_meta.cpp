@@ -81,10 +81,18 @@ Result<OpenReply> RemoteMeta::open(const Caller& caller, InodeId id, int flags) 
 }
 
 void RemoteMeta::release(InodeId id, int flags) {
-  wire::ReleaseRequest request;
-  request.set_id(id);
-  request.set_flags(flags);
-  log_untold(tell<wire::Meta>(stub_, &wire::Meta::Release, request), "release");
+  const Released one{id, flags};
+  release_many({&one, 1});
+}
+
+void RemoteMeta::release_many(std::span<const Released> all) {
+  wire::ReleaseManyRequest request;
+  for (const Released& each : all) {
+    wire::Released& handle = *request.add_handles();
+    handle.set_id(each.id);
+    handle.set_flags(each.flags);
+  }
+  log_untold(tell<wire::Meta>(stub_, &wire::Meta::ReleaseMany, request), "release");
 }
 
 Status RemoteMeta::strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) {

@@ -48,6 +48,7 @@ class RemoteMeta final : public MetaService {
                              int flags) override;
   Result<CreateReply> tmpfile(const Caller& caller, InodeId parent, mode_t mode, int flags) override;
   void release(InodeId id, int flags) override;
+  void release_many(std::span<const Released> all) override;
   Result<Layout> reopen(const Caller& caller, InodeId id, const HandleCounts& handles) override;
   Status strip_privileges(const Caller& caller, InodeId id, bool set_id_bits) override;
   Status close(InodeId id) override;

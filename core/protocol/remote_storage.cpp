@@ -25,6 +25,13 @@ Request RemoteStorage::request_of(InodeId id) const {
   return request;
 }
 
+wire::FilesRequest RemoteStorage::files(std::span<const InodeId> ids) const {
+  wire::FilesRequest request;
+  request.set_target(target_);
+  request.mutable_ids()->Add(ids.begin(), ids.end());
+  return request;
+}
+
 wire::FileRequest RemoteStorage::file(InodeId id) const { return request_of<wire::FileRequest>(id); }
 
 wire::SeenRequest RemoteStorage::seen(InodeId id, const Validator& now) const {
@@ -94,8 +101,10 @@ Result<ChunkState> RemoteStorage::caching_file(const CachingFileRequest& request
   return wire::decode(reply);
 }
 
-void RemoteStorage::close_file(InodeId id) {
-  log_untold(tell<wire::Storage>(stub_, &wire::Storage::CloseFile, file(id)), "close_file");
+void RemoteStorage::close_file(InodeId id) { close_files({&id, 1}); }
+
+void RemoteStorage::close_files(std::span<const InodeId> ids) {
+  log_untold(tell<wire::Storage>(stub_, &wire::Storage::CloseFiles, files(ids)), "close_file");
 }
 
 Result<ChunkState> RemoteStorage::stat_file(InodeId id) {
@@ -239,8 +248,10 @@ Result<UniqueFd> RemoteStorage::lease(const LeaseRequest& request) {
   return std::move(call.descriptor);
 }
 
-void RemoteStorage::end_lease(InodeId id) {
-  log_untold(tell<wire::Storage>(stub_, &wire::Storage::EndLease, file(id)), "end_lease");
+void RemoteStorage::end_lease(InodeId id) { end_leases({&id, 1}); }
+
+void RemoteStorage::end_leases(std::span<const InodeId> ids) {
+  log_untold(tell<wire::Storage>(stub_, &wire::Storage::EndLeases, files(ids)), "end_lease");
 }
 
 Result<SettleReply> RemoteStorage::settle(InodeId id) {

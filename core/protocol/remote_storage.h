@@ -23,6 +23,7 @@ class RemoteStorage final : public StorageService {
 
   Result<ChunkState> caching_file(const CachingFileRequest& request) override;
   void close_file(InodeId id) override;
+  void close_files(std::span<const InodeId> ids) override;
   Result<ChunkState> stat_file(InodeId id) override;
   Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) override;
   // It is not on this host, or not in this process: read() has it.
@@ -55,6 +56,7 @@ class RemoteStorage final : public StorageService {
   // ENOTSUP where descriptors can't come with a reply.
   Result<UniqueFd> lease(const LeaseRequest& request) override;
   void end_lease(InodeId id) override;
+  void end_leases(std::span<const InodeId> ids) override;
   Result<SettleReply> settle(InodeId id) override;
   void look_at_leases() override;
   SpaceReport space() override;
@@ -64,6 +66,7 @@ class RemoteStorage final : public StorageService {
   template <typename Request>
   Request request_of(InodeId id) const;
   wire::FileRequest file(InodeId id) const;
+  wire::FilesRequest files(std::span<const InodeId> ids) const;
   wire::SeenRequest seen(InodeId id, const Validator& now) const;
 
   transport::Channel& channel_;

@@ -135,6 +135,9 @@ class StorageService {
 
   // Ends what caching_file() opened; counted.
   virtual void close_file(InodeId id) = 0;
+  virtual void close_files(std::span<const InodeId> ids) {
+    for (const InodeId id : ids) close_file(id);
+  }
 
   // State of a file; of one without chunk file when nothing is here. Never touches the outside.
   virtual Result<ChunkState> stat_file(InodeId id) = 0;
@@ -230,6 +233,9 @@ class StorageService {
   // system does not tell enough of writes.
   virtual Result<UniqueFd> lease(const LeaseRequest& request) = 0;
   virtual void end_lease(InodeId id) = 0;
+  virtual void end_leases(std::span<const InodeId> ids) {
+    for (const InodeId id : ids) end_lease(id);
+  }
   // Whether there is anything to flush; and if not, whether the next write will be announced by mark_dirty(), because
   // nobody can write to the file unseen any more, or by data_changed().
   virtual Result<SettleReply> settle(InodeId id) = 0;

@@ -1,6 +1,7 @@
 #include "core/stripe/striped_storage.h"
 
 #include <algorithm>
+#include <map>
 
 #include "core/stripe/ask_all.h"
 
@@ -85,9 +86,22 @@ Result<ChunkState> StripedStorage::caching_file(const CachingFileRequest& reques
   return combined(parts.layout, states);
 }
 
-void StripedStorage::close_file(InodeId id) {
-  const Result<Parts> parts = parts_of(id);
-  if (parts) in_parallel(parts->services.size(), [&](size_t i) { parts->services[i]->close_file(id); });
+void StripedStorage::close_file(InodeId id) { close_files({&id, 1}); }
+
+void StripedStorage::close_files(std::span<const InodeId> ids) {
+  const auto all = by_service(ids);
+  in_parallel(all.size(), [&](size_t i) { all[i].first->close_files(all[i].second); });
+}
+
+std::vector<std::pair<StripedStorage::ServicePtr, std::vector<InodeId>>> StripedStorage::by_service(
+    std::span<const InodeId> ids) {
+  std::map<ServicePtr, std::vector<InodeId>> files;
+  for (const InodeId id : ids) {
+    const Result<Parts> parts = parts_of(id);
+    if (!parts) continue;
+    for (const ServicePtr& service : parts->services) files[service].push_back(id);
+  }
+  return {files.begin(), files.end()};
 }
 
 Result<ChunkState> StripedStorage::stat_file(InodeId id) {
@@ -165,8 +179,11 @@ Result<UniqueFd> StripedStorage::lease(const LeaseRequest& request) {
   return parts.first().lease(request);
 }
 
-void StripedStorage::end_lease(InodeId id) {
-  if (const Result<Parts> parts = parts_of(id); parts && parts->alone()) parts->first().end_lease(id);
+void StripedStorage::end_lease(InodeId id) { end_leases({&id, 1}); }
+
+// What is lent lies on one target.
+void StripedStorage::end_leases(std::span<const InodeId> ids) {
+  for (const auto& [service, its] : by_service(ids)) service->end_leases(its);
 }
 
 Result<SettleReply> StripedStorage::settle(InodeId id) {

@@ -39,6 +39,7 @@ class StripedStorage final : public StorageService {
 
   Result<ChunkState> caching_file(const CachingFileRequest& request) override;
   void close_file(InodeId id) override;
+  void close_files(std::span<const InodeId> ids) override;
   Result<ChunkState> stat_file(InodeId id) override;
   Result<size_t> read(InodeId id, uint64_t offset, std::span<char> buffer) override;
   bool read_in_place(InodeId id, uint64_t offset, size_t bytes, const TakeInPlace& take) override;
@@ -68,6 +69,7 @@ class StripedStorage final : public StorageService {
   // ENOTSUP for a file on several targets.
   Result<UniqueFd> lease(const LeaseRequest& request) override;
   void end_lease(InodeId id) override;
+  void end_leases(std::span<const InodeId> ids) override;
   Result<SettleReply> settle(InodeId id) override;
   void look_at_leases() override;
   SpaceReport space() override;
@@ -85,6 +87,8 @@ class StripedStorage final : public StorageService {
     StorageService& at(const Piece& piece) const { return *services[piece.part]; }
   };
   Result<Parts> parts_of(const Layout& layout);
+  // Which of the files each service has a part of.
+  std::vector<std::pair<ServicePtr, std::vector<InodeId>>> by_service(std::span<const InodeId> ids);
   Result<Parts> parts_of(InodeId id);
   // As parts_of(), for who can't do without: ENXIO when there are none.
   Result<Parts> need_parts_of(InodeId id);

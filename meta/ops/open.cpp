@@ -228,13 +228,29 @@ Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id,
 }
 
 void MetaServer::release(InodeId id, int flags) {
-  const Result<InodePtr> found = inodes_.get(id);
-  if (!found) return;
-  const InodePtr& inode = *found;
+  const Released one{id, flags};
+  release_many({&one, 1});
+}
+
+void MetaServer::release_many(std::span<const Released> all) {
+  std::vector<std::pair<InodePtr, int>> released;
+  std::vector<InodeId> closed;
+  for (const Released& each : all) {
+    const InodePtr inode = inodes_.find(each.id);
+    if (inode == nullptr) continue;
+    released.emplace_back(inode, each.flags);
+    closed.push_back(each.id);
+  }
+  // Before the last of them counts as closed: from then on the copy may be dropped.
+  storage_.close_files(closed);
+  for (const auto& [inode, flags] : released) end_open(inode, flags);
+}
+
+void MetaServer::end_open(const InodePtr& inode, int flags) {
+  const InodeId id = inode->id;
   bool discard = false, drop_copy = false;
   {
     const std::lock_guard open_lock(inode->open_mutex);
-    storage_.close_file(id);
     bool maybe_clean = false;
     {
       const std::lock_guard lock(inode->mutex);

@@ -97,9 +97,13 @@ void MetaDispatch::Tmpfile(Controller* controller, const wire::TmpfileRequest* r
   reply_created(serving, made, request->flags(), *reply);
 }
 
-void MetaDispatch::Release(Controller* controller, const wire::ReleaseRequest* request, wire::Done*, Closure*) {
-  if (!sessions_.released(session_of(serving_of(controller)), request->id(), request->flags())) return;
-  service_.release(request->id(), request->flags());
+void MetaDispatch::ReleaseMany(Controller* controller, const wire::ReleaseManyRequest* request, wire::Done*, Closure*) {
+  const uint64_t session = session_of(serving_of(controller));
+  std::vector<Released> released;
+  for (const wire::Released& handle : request->handles()) {
+    if (sessions_.released(session, handle.id(), handle.flags())) released.push_back({handle.id(), handle.flags()});
+  }
+  service_.release_many(released);
 }
 
 void MetaDispatch::StripPrivileges(Controller* controller, const wire::StripPrivilegesRequest* request, wire::Done*,

@@ -56,7 +56,8 @@ class MetaDispatch final : public wire::Meta {
   void Create(Controller* controller, const wire::CreateRequest* request, wire::CreateReply* reply, Closure*) override;
   void Tmpfile(Controller* controller, const wire::TmpfileRequest* request, wire::CreateReply* reply,
                Closure*) override;
-  void Release(Controller* controller, const wire::ReleaseRequest* request, wire::Done* reply, Closure*) override;
+  void ReleaseMany(Controller* controller, const wire::ReleaseManyRequest* request, wire::Done* reply,
+                   Closure*) override;
   void StripPrivileges(Controller* controller, const wire::StripPrivilegesRequest* request, wire::Done* reply,
                        Closure*) override;
   void Close(Controller* controller, const wire::InodeRequest* request, wire::Done* reply, Closure*) override;

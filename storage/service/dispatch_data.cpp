@@ -117,11 +117,15 @@ void StorageDispatch::Lease(Controller* controller, const wire::LeaseRequest* re
   serving.pass(*std::move(lent));
 }
 
-void StorageDispatch::EndLease(Controller* controller, const wire::FileRequest* request, wire::Done*, Closure*) {
+void StorageDispatch::EndLeases(Controller* controller, const wire::FilesRequest* request, wire::Done*, Closure*) {
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target(serving, request->target());
-  if (service == nullptr || !leases_.ended(serving.peer().session, request->target(), request->id())) return;
-  service->end_lease(request->id());
+  if (service == nullptr) return;
+  std::vector<InodeId> ended;
+  for (const InodeId id : request->ids()) {
+    if (leases_.ended(serving.peer().session, request->target(), id)) ended.push_back(id);
+  }
+  service->end_leases(ended);
 }
 
 void StorageDispatch::Space(Controller* controller, const wire::TargetRequest* request, wire::SpaceReport* reply,

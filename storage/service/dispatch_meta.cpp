@@ -22,9 +22,10 @@ void StorageDispatch::CachingFile(Controller* controller, const wire::CachingFil
   reply_with(serving, service->caching_file(*file), *reply);
 }
 
-void StorageDispatch::CloseFile(Controller* controller, const wire::FileRequest* request, wire::Done*, Closure*) {
+void StorageDispatch::CloseFiles(Controller* controller, const wire::FilesRequest* request, wire::Done*, Closure*) {
   StorageService* const service = target_for_meta(serving_of(controller), request->target(), "close_file");
-  if (service != nullptr) service->close_file(request->id());
+  if (service == nullptr) return;
+  service->close_files(std::vector<InodeId>(request->ids().begin(), request->ids().end()));
 }
 
 void StorageDispatch::Truncate(Controller* controller, const wire::TruncateRequest* request, wire::Done*, Closure*) {

@@ -25,7 +25,7 @@ class StorageDispatch final : public wire::Storage {
   using Closure = google::protobuf::Closure;
   void CachingFile(Controller* controller, const wire::CachingFileRequest* request, wire::ChunkState* reply,
                    Closure*) override;
-  void CloseFile(Controller* controller, const wire::FileRequest* request, wire::Done* reply, Closure*) override;
+  void CloseFiles(Controller* controller, const wire::FilesRequest* request, wire::Done* reply, Closure*) override;
   void StatFile(Controller* controller, const wire::FileRequest* request, wire::ChunkState* reply, Closure*) override;
   void Read(Controller* controller, const wire::ReadRequest* request, wire::ReadReply* reply, Closure*) override;
   void Write(Controller* controller, const wire::WriteRequest* request, wire::Done* reply, Closure*) override;
@@ -58,7 +58,7 @@ class StorageDispatch final : public wire::Storage {
   void Discard(Controller* controller, const wire::FileRequest* request, wire::Done* reply, Closure*) override;
   void Revert(Controller* controller, const wire::SeenRequest* request, wire::Done* reply, Closure*) override;
   void Lease(Controller* controller, const wire::LeaseRequest* request, wire::Done* reply, Closure*) override;
-  void EndLease(Controller* controller, const wire::FileRequest* request, wire::Done* reply, Closure*) override;
+  void EndLeases(Controller* controller, const wire::FilesRequest* request, wire::Done* reply, Closure*) override;
   void Settle(Controller* controller, const wire::FileRequest* request, wire::SettleReply* reply, Closure*) override;
   void LookAtLeases(Controller* controller, const wire::TargetRequest* request, wire::Done* reply, Closure*) override;
   void Space(Controller* controller, const wire::TargetRequest* request, wire::SpaceReport* reply, Closure*) override;

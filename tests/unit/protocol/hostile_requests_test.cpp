@@ -162,8 +162,8 @@ TEST_F(HostileRequests, ALeaseEndsInOrderThoughItsFileWasClosedLongAgo) {
   ASSERT_EQ(storage("Lease", lease).code, 0);
   // As many others as it takes to forget it.
   for (InodeId other = id + 1; other < id + 2000; ++other) storage("StatFile", file_request(other));
-  EXPECT_EQ(storage("EndLease", file_request(id)).code, 0);
-  EXPECT_EQ(storage("EndLease", file_request(id)).code, 0);
+  EXPECT_EQ(storage("EndLeases", file_request(id)).code, 0);
+  EXPECT_EQ(storage("EndLeases", file_request(id)).code, 0);
   EXPECT_EQ(harness_.read(id), "content");
 }
 
@@ -226,7 +226,7 @@ TEST_F(HostileRequests, ANumberOfBlocksMayBeAnything) {
     wire::CachingFileRequest caching = caching_request(id, "file");
     caching.set_blocks(blocks);
     EXPECT_EQ(storage("CachingFile", caching).code, 0) << blocks;
-    EXPECT_EQ(storage("CloseFile", file_request(id)).code, 0);
+    EXPECT_EQ(storage("CloseFiles", file_request(id)).code, 0);
   }
   EXPECT_EQ(harness_.read(id), "content");
 }

@@ -71,7 +71,7 @@ class Echo final : public wire::Storage {
     parked.set_value(serving(controller).park());
   }
   std::promise<std::shared_ptr<ParkedReply>> parked;
-  void CloseFile(Controller*, const wire::FileRequest*, wire::Done*, Closure*) override {
+  void CloseFiles(Controller*, const wire::FilesRequest*, wire::Done*, Closure*) override {
     on_close();
     ++closed;
   }

@@ -299,7 +299,7 @@ TEST_P(TransportBytesTest, WhatIsNoFrameEndsTheConnectionAndNothingElse) {
 TEST_P(TransportTest, ARequestBeforeTheGreetingEndsTheConnection) {
   serve();
   auto connection = connect();
-  ASSERT_TRUE(connection->send(request_of("CloseFile", 1), {}, {}, -1, soon()));
+  ASSERT_TRUE(connection->send(request_of("CloseFiles", 1), {}, {}, -1, soon()));
   expect_refused(*connection);
   EXPECT_EQ(echo_.closed, 0);
 }
@@ -308,7 +308,7 @@ TEST_P(TransportBytesTest, AFrameThatIsTooLargeEndsTheConnection) {
   serve();
   for (const bool bulk : {false, true}) {
     auto connection = connect_greeted();
-    Header header = request_of("CloseFile", 1);
+    Header header = request_of("CloseFiles", 1);
     (bulk ? header.bulk_bytes : header.body_bytes) = (bulk ? kMostBulkBytes : kMostBodyBytes) + 1;
     const HeaderBytes head = encode(header);
     send_raw(*connection, {head.data(), head.size()});
@@ -320,7 +320,7 @@ TEST_P(TransportBytesTest, AFrameThatIsTooLargeEndsTheConnection) {
 TEST_P(TransportTest, ABodyThatMakesNoSenseIsAnError) {
   serve();
   auto connection = connect_greeted();
-  ASSERT_TRUE(connection->send(request_of("CloseFile", 1), "\xff\xff\xff", {}, -1, soon()));
+  ASSERT_TRUE(connection->send(request_of("CloseFiles", 1), "\xff\xff\xff", {}, -1, soon()));
   const auto reply = connection->receive(soon());
   ASSERT_TRUE(reply) << reply.error().message();
   EXPECT_EQ(reply->header.code, EPROTO);
@@ -379,7 +379,7 @@ TEST_P(TransportTest, ARequestThatComesTwiceIsDoneOnce) {
   serve();
   for (int i = 0; i < 3; ++i) {
     auto connection = connect_greeted();
-    ASSERT_TRUE(connection->send(request_of("CloseFile", 77), {}, {}, -1, soon()));
+    ASSERT_TRUE(connection->send(request_of("CloseFiles", 77), {}, {}, -1, soon()));
     const auto reply = connection->receive(soon());
     ASSERT_TRUE(reply) << reply.error().message();
     EXPECT_EQ(reply->header.code, 0);
@@ -389,7 +389,7 @@ TEST_P(TransportTest, ARequestThatComesTwiceIsDoneOnce) {
   // Another client has numbers of its own.
   session_ = random_number();
   auto connection = connect_greeted();
-  ASSERT_TRUE(connection->send(request_of("CloseFile", 77), {}, {}, -1, soon()));
+  ASSERT_TRUE(connection->send(request_of("CloseFiles", 77), {}, {}, -1, soon()));
   ASSERT_TRUE(connection->receive(soon()));
   EXPECT_EQ(echo_.closed, 2);
 }
@@ -402,9 +402,9 @@ TEST_P(TransportTest, ARequestThatComesAgainWhileItIsDoneWaitsForTheOne) {
   };
   serve();
   auto first = connect_greeted(), second = connect_greeted();
-  ASSERT_TRUE(first->send(request_of("CloseFile", 77), {}, {}, -1, soon()));
+  ASSERT_TRUE(first->send(request_of("CloseFiles", 77), {}, {}, -1, soon()));
   entered.get_future().wait();
-  ASSERT_TRUE(second->send(request_of("CloseFile", 77), {}, {}, -1, soon()));
+  ASSERT_TRUE(second->send(request_of("CloseFiles", 77), {}, {}, -1, soon()));
   may_go_on.set_value();
   EXPECT_TRUE(first->receive(soon()));
   EXPECT_TRUE(second->receive(soon()));
@@ -417,7 +417,7 @@ TEST_P(TransportTest, ChannelsOfOneProcessAreNotTakenForEachOther) {
   wire::Done reply;
   for (Channel* client : {&channel(), &channel(), &channel()}) {
     Call call;
-    wire::Storage_Stub(client).CloseFile(&call, &wire::FileRequest::default_instance(), &reply, nullptr);
+    wire::Storage_Stub(client).CloseFiles(&call, &wire::FilesRequest::default_instance(), &reply, nullptr);
     EXPECT_TRUE(call.status);
   }
   EXPECT_EQ(echo_.closed, 3);

@@ -1,0 +1,86 @@
+#include "cachefs/let_go_queue.h"
+
+#include <chrono>
+#include <utility>
+
+#include "core/processor.h"
+
+namespace forebay::cachefs {
+namespace {
+
+constexpr std::chrono::milliseconds kPatience{5};
+// Of those that wait; whoever has one more tells of all.
+constexpr size_t kMostWaiting = 1000;
+
+}  // namespace
+
+LetGoQueue::~LetGoQueue() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void LetGoQueue::forget(InodeId id, uint64_t count) {
+  std::unique_lock lock(mutex_);
+  waiting_.forgotten.push_back({id, count});
+  pushed(std::move(lock));
+}
+
+void LetGoQueue::release(InodeId id, int flags, bool leased) {
+  std::unique_lock lock(mutex_);
+  waiting_.released.push_back({id, flags});
+  if (leased) waiting_.lent.push_back(id);
+  pushed(std::move(lock));
+}
+
+void LetGoQueue::pushed(std::unique_lock<std::mutex> lock) {
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  const size_t count = waiting_.count();
+  if (count == 1) wake_.notify_one();
+  lock.unlock();
+  if (count > kMostWaiting) tell_now();
+}
+
+void LetGoQueue::tell_now() {
+  const std::lock_guard telling(telling_);
+  Waiting all;
+  {
+    const std::lock_guard lock(mutex_);
+    all = std::exchange(waiting_, {});
+  }
+  tell(all);
+}
+
+void LetGoQueue::end() {
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.forgotten.clear();
+  }
+  tell_now();
+}
+
+// A handle counts until its server knows that it is closed: one that is started anew asks for all.
+void LetGoQueue::tell(const Waiting& all) {
+  if (!all.lent.empty()) storage_.end_leases(all.lent);
+  if (!all.released.empty()) meta_.release_many(all.released);
+  for (const Released& each : all.released) layouts_->remove(each.id, each.flags);
+  if (!all.forgotten.empty()) meta_.forget_many(all.forgotten);
+}
+
+void LetGoQueue::run() {
+  leave_processor();
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [this] { return stopping_ || waiting_.count() > 0; });
+    wake_.wait_for(lock, kPatience, [this] { return stopping_; });
+    if (stopping_) return;
+    lock.unlock();
+    tell_now();
+    lock.lock();
+  }
+}
+
+}  // namespace forebay::cachefs

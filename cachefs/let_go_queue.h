@@ -1,0 +1,61 @@
+// LetGoQueue: inodes and open files that the kernel has let go, told to the servers of a cluster several at a time.
+// Nobody waits for that: where many files are read or removed, each would cost requests of its own.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "core/protocol/meta_service.h"
+#include "core/protocol/storage_service.h"
+#include "core/stripe/layout_table.h"
+
+namespace forebay::cachefs {
+
+class LetGoQueue {
+ public:
+  // All of them outlive this.
+  LetGoQueue(MetaService& meta, StorageService& storage, LayoutTable* layouts)
+      : meta_(meta), storage_(storage), layouts_(layouts) {}
+  // Without end(), what is not told yet is not told.
+  ~LetGoQueue();
+  LetGoQueue(const LetGoQueue&) = delete;
+  LetGoQueue& operator=(const LetGoQueue&) = delete;
+
+  // All of these may be called by any thread.
+
+  // Takes `count` lookups back, some milliseconds later.
+  void forget(InodeId id, uint64_t count);
+  // Ends an open file, and the lease of its chunk file, some milliseconds later. Only of one that was open for reading:
+  // of the end of writing others wait to hear.
+  void release(InodeId id, int flags, bool leased);
+  // What was let go before this call has been told when it returns.
+  void tell_now();
+  // The same for open files alone: the session ends, and takes the rest with it.
+  void end();
+
+ private:
+  struct Waiting {
+    std::vector<Forgotten> forgotten;
+    std::vector<Released> released;
+    std::vector<InodeId> lent;
+    size_t count() const { return forgotten.size() + released.size(); }
+  };
+
+  void pushed(std::unique_lock<std::mutex> lock);
+  void tell(const Waiting& all);
+  void run();
+
+  MetaService& meta_;
+  StorageService& storage_;
+  LayoutTable* const layouts_;
+  std::mutex telling_;  // before mutex_: what is let go first is told first
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Waiting waiting_;
+  bool stopping_ = false;
+  std::thread thread_;  // from the first one on
+};
+
+}  // namespace forebay::cachefs
