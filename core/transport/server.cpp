@@ -8,7 +8,6 @@
 #include <sys/eventfd.h>
 
 #include <algorithm>
-#include <system_error>
 
 #include "core/config.h"
 #include "core/log.h"
@@ -24,8 +23,7 @@ using std::chrono::steady_clock;
 constexpr std::chrono::seconds kGreetingLimit{2};
 constexpr std::chrono::milliseconds kHousekeeping{1000}, kAcceptPause{50};
 
-// Keys of an epoll set that are no client's.
-constexpr uint64_t kStop = 0;
+// The keys of listeners; a client's are below, and above EventPool::kStop.
 constexpr uint64_t kListener = uint64_t{1} << 63;
 
 // Some would otherwise see what a method did twice, see ReplyCache.
@@ -47,15 +45,10 @@ Server::Server(Party self, Credentials credentials, ServerLimits limits)
       limits_(limits),
       stop_event_(::eventfd(0, EFD_CLOEXEC)) {
   self_.session = random_number();
-  greeting_.level = kLevels - 1;
-  greeting_.most_threads = kMostGreeters;
   for (uint8_t level = 0; level < kLevels; ++level) {
-    for (uint32_t i = 0; i <= processors_; ++i) {
-      Pool& pool = pools_.emplace_back();
-      pool.level = level;
-      pool.processor = i == 0 ? kNoProcessor : i - 1;
-      pool.most_threads = i == 0 ? kMostThreads : kMostThreadsOfProcessor;
-    }
+    pools_.emplace_back(EventPool::Options{level, kNoProcessor, kMostThreads});
+    for (uint32_t i = 0; i < processors_; ++i)
+      pools_.emplace_back(EventPool::Options{level, i, kMostThreadsOfProcessor});
   }
 }
 
@@ -70,19 +63,11 @@ Status Server::listen(Address& address) {
 
 void Server::add(uint32_t number, google::protobuf::Service& service) { services_[number] = &service; }
 
-Status Server::watch(Pool& pool, int descriptor, uint64_t key, uint32_t events, int operation) {
-  epoll_event event = {};
-  event.events = events;
-  event.data.u64 = key;
-  if (::epoll_ctl(pool.epoll.get(), operation, descriptor, &event) != 0) return fail_errno("epoll_ctl");
-  return {};
-}
-
 Status Server::start() {
   for (uint8_t level = 0; level < kLevels; ++level) RETURN_IF_ERROR(open(pool_of(level, kNoProcessor)));
   RETURN_IF_ERROR(open(greeting_));
   for (size_t i = 0; i < listeners_.size(); ++i) {
-    RETURN_IF_ERROR(watch(greeting_, listeners_[i].get(), kListener | i, EPOLLIN | EPOLLEXCLUSIVE, EPOLL_CTL_ADD));
+    RETURN_IF_ERROR(greeting_.watch(listeners_[i].get(), kListener | i, EPOLLIN | EPOLLEXCLUSIVE, EPOLL_CTL_ADD));
   }
   housekeeper_ = std::thread([this] { keep_house(); });
   return {};
@@ -90,6 +75,8 @@ Status Server::start() {
 
 void Server::end_connections() {
   if (stopping_.exchange(true)) return;
+  greeting_.end();
+  for (EventPool& pool : pools_) pool.end();
   ::eventfd_write(stop_event_.get(), 1);
   const std::lock_guard lock(mutex_);
   for (const auto& [key, client] : clients_) client->connection->shut_down();
@@ -98,17 +85,8 @@ void Server::end_connections() {
 void Server::stop() {
   end_connections();
   if (housekeeper_.joinable()) housekeeper_.join();
-  std::vector<std::thread> threads;
-  {
-    // None starts another one now: see add_thread().
-    const std::lock_guard lock(threads_mutex_);
-    const auto collect = [&threads](Pool& pool) {
-      std::ranges::move(std::exchange(pool.threads, {}), std::back_inserter(threads));
-    };
-    collect(greeting_);
-    std::ranges::for_each(pools_, collect);
-  }
-  for (std::thread& thread : threads) thread.join();
+  greeting_.join();
+  for (EventPool& pool : pools_) pool.join();
   listeners_.clear();
   const std::lock_guard lock(mutex_);
   clients_.clear();
@@ -125,51 +103,14 @@ bool Server::has(Role role) {
                      [role](const auto& client) { return client.second->greeted && client.second->peer.role == role; });
 }
 
-Server::Pool& Server::pool_of(uint8_t level, uint32_t processor) {
+EventPool& Server::pool_of(uint8_t level, uint32_t processor) {
   return pools_[level * (processors_ + 1) + (processor < processors_ ? processor + 1 : 0)];
 }
 
-Status Server::open(Pool& pool) {
-  if (pool.is_open) return {};
-  const std::lock_guard lock(threads_mutex_);
-  if (pool.is_open) return {};
-  pool.epoll.reset(::epoll_create1(EPOLL_CLOEXEC));
-  if (!pool.epoll) return fail_errno("epoll_create1");
-  RETURN_IF_ERROR(watch(pool, stop_event_.get(), kStop, EPOLLIN, EPOLL_CTL_ADD));
-  RETURN_IF_ERROR(add_thread(pool));
-  pool.is_open = true;
-  return {};
-}
-
-// With threads_mutex_.
-Status Server::add_thread(Pool& pool) {
-  if (stopping_ || pool.threads.size() >= pool.most_threads) return fail(EAGAIN, "no more threads");
-  ++pool.idle;  // before it takes that back
-  try {
-    pool.threads.emplace_back([this, &pool] { work(pool); });
-  } catch (const std::system_error& refused) {  // a limit on processes
-    --pool.idle;
-    return fail(refused.code().value(), "a thread");
-  }
-  return {};
-}
-
-void Server::work(Pool& pool) {
-  const LevelScope level(std::min<uint8_t>(pool.level + 1, kLevels - 1));
-  pool.processor == kNoProcessor ? leave_processor() : stay_on_processor(pool.processor);
-  while (!stopping_) {
-    epoll_event event = {};
-    if (::epoll_wait(pool.epoll.get(), &event, 1, -1) <= 0) continue;
-    const uint64_t key = event.data.u64;
-    if (key == kStop) break;
-    if (--pool.idle == 0) {
-      const std::lock_guard lock(threads_mutex_);
-      (void)add_thread(pool);
-    }
+Status Server::open(EventPool& pool) {
+  return pool.open(stop_event_.get(), [this](uint64_t key) {
     (key & kListener) != 0 ? accept_clients(listeners_[key & ~kListener].get()) : attend(key);
-    ++pool.idle;
-  }
-  --pool.idle;
+  });
 }
 
 void Server::accept_clients(int listener) {
@@ -194,7 +135,7 @@ void Server::accept_clients(int listener) {
       clients_[key] = client;
     }
     client->pool = &greeting_;
-    if (!watch(greeting_, descriptor, key, EPOLLIN | EPOLLONESHOT, EPOLL_CTL_ADD)) remove(key);
+    if (!greeting_.watch(descriptor, key, EPOLLIN | EPOLLONESHOT, EPOLL_CTL_ADD)) remove(key);
   }
 }
 
@@ -215,10 +156,7 @@ void Server::attend(uint64_t key) {
     return remove(key);
   }
   if (client->greeted) {
-    Pool& pool = *client->pool;
-    ++pool.requests;
     const Served served = serve(key, client);
-    --pool.requests;
     if (served == Served::kBroken) remove(key);
     if (served == Served::kAnswered) await(key, *client);
     return;
@@ -231,22 +169,22 @@ void Server::attend(uint64_t key) {
   await(key, *client);
 }
 
-Server::Pool& Server::next_pool(const Client& client) {
-  Pool& near = pool_of(client.level, client.processor);
-  return near.requests == 0 && open(near) ? near : pool_of(client.level, kNoProcessor);
+EventPool& Server::next_pool(const Client& client) {
+  EventPool& near = pool_of(client.level, client.processor);
+  return !near.is_serving() && open(near) ? near : pool_of(client.level, kNoProcessor);
 }
 
 void Server::await(uint64_t key, Client& client, uint32_t events) {
   const int descriptor = client.connection->poll_descriptor();
   // What is in our hands already wakes nobody; a socket that can be written to does, at once.
   if (events == kRequests && client.connection->has_input()) events |= EPOLLOUT;
-  Pool& before = *client.pool;
-  Pool& pool = events == kEnd ? before : next_pool(client);
+  EventPool& before = *client.pool;
+  EventPool& pool = events == kEnd ? before : next_pool(client);
   const bool moves = &pool != &before;
-  if (moves) ::epoll_ctl(before.epoll.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+  if (moves) before.unwatch(descriptor);
   client.pool = &pool;
   client.turns.fetch_add(1, std::memory_order_release);
-  if (!watch(pool, descriptor, key, events, moves ? EPOLL_CTL_ADD : EPOLL_CTL_MOD)) remove(key);
+  if (!pool.watch(descriptor, key, events, moves ? EPOLL_CTL_ADD : EPOLL_CTL_MOD)) remove(key);
 }
 
 // The way is opened last: from then on the connection is the replying thread's.
@@ -306,6 +244,7 @@ bool Server::greet(uint64_t key, const ClientPtr& client) {
 
 Server::Served Server::serve(uint64_t key, const ClientPtr& owner) {
   Client& client = *owner;
+  const EventPool::Request counted(*client.pool);
   const Deadline deadline = steady_clock::now() + kTransferLimit;
   const Result<Message> message = client.connection->receive(deadline);
   if (!message) {

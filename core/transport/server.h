@@ -14,7 +14,6 @@
 #include <google/protobuf/service.h>
 #include <sys/epoll.h>
 
-#include <array>
 #include <atomic>
 #include <chrono>
 #include <deque>
@@ -28,6 +27,7 @@
 #include "core/transport/address.h"
 #include "core/transport/connection.h"
 #include "core/transport/credentials.h"
+#include "core/transport/event_pool.h"
 #include "core/transport/handshake.h"
 #include "core/transport/parked_reply.h"
 #include "core/transport/reply_cache.h"
@@ -77,24 +77,13 @@ class Server {
   bool has(Role role);
 
  private:
-  // The threads that wait for one epoll set.
-  struct Pool {
-    uint8_t level = 0;  // of the requests that they make
-    uint32_t processor = kNoProcessor;
-    size_t most_threads = 0;
-    std::atomic<bool> is_open{false};
-    UniqueFd epoll;
-    std::atomic<size_t> idle{0};       // threads
-    std::atomic<size_t> requests{0};   // being served
-    std::vector<std::thread> threads;  // guarded by threads_mutex_
-  };
   struct Client {
     std::unique_ptr<Connection> connection;
     Party peer;
     bool greeted = false;
     uint8_t level = 0;
     uint32_t processor = kNoProcessor;  // that its last request came from
-    Pool* pool = nullptr;
+    EventPool* pool = nullptr;          // that it waits in, or has come from
     // One thread after the other has it: the kernel sees to that, and this tells the language.
     mutable std::atomic<uint64_t> turns{0};
     std::shared_ptr<ParkedReply> parked;  // nothing comes before that is sent; guarded by the server's mutex_
@@ -111,20 +100,15 @@ class Server {
   static constexpr size_t kMostThreads = 256, kMostThreadsOfProcessor = 64, kMostGreeters = 8;
   static constexpr size_t kMostConnections = 16'384, kMostUngreeted = 256;
 
-  Status watch(Pool& pool, int descriptor, uint64_t key, uint32_t events, int operation);
-  Pool& pool_of(uint8_t level, uint32_t processor);
-  // Its set and its first thread, if it has none yet.
-  Status open(Pool& pool);
-  // Fails when there are too many, and at the end.
-  Status add_thread(Pool& pool);
-  void work(Pool& pool);
+  EventPool& pool_of(uint8_t level, uint32_t processor);
+  Status open(EventPool& pool);
   void accept_clients(int listener);
   void attend(uint64_t key);
   bool greet(uint64_t key, const ClientPtr& client);
   // What comes over it next wakes a thread of its level.
   void await(uint64_t key, Client& client, uint32_t events = kRequests);
   // Where it waits for its next request.
-  Pool& next_pool(const Client& client);
+  EventPool& next_pool(const Client& client);
   enum class Served { kBroken, kAnswered, kParked };
   Served serve(uint64_t key, const ClientPtr& client);
   // Until the reply is sent, only the end of the connection is waited for.
@@ -140,15 +124,14 @@ class Server {
   std::unordered_map<uint32_t, google::protobuf::Service*> services_;
   std::function<void(const Party&)> session_ended_;
   std::vector<UniqueFd> listeners_;
-  Pool greeting_;
+  EventPool greeting_{{kLevels - 1, kNoProcessor, kMostGreeters}};  // for who has not been greeted
   // By level, and then by processor; the first of each level is for all processors.
   const uint32_t processors_ = possible_processors();
-  std::deque<Pool> pools_;
+  std::deque<EventPool> pools_;
   ReplyCache replies_;
   UniqueFd stop_event_;
   std::atomic<bool> stopping_{false};
   std::thread housekeeper_;
-  std::mutex threads_mutex_;
 
   std::mutex mutex_;  // what is below
   uint64_t next_key_ = 1;
