@@ -3,7 +3,9 @@
 #include <chrono>
 #include <system_error>
 
+#include "cachefs/caller_state.h"
 #include "cachefs/session.h"
+#include "core/processor.h"
 
 namespace forebay::cachefs {
 namespace {
@@ -32,6 +34,7 @@ void LockWaits::wait_for(fuse_req_t request, const LockRequest& lock) {
   if (number == 0) return reply_error(request, {ENOLCK, "too many programs wait for locks"});
   // Before the server is asked: a signal that comes meanwhile is remembered.
   fuse_req_interrupt_func(request, on_interrupt, reinterpret_cast<void*>(number));
+  if (RingTransport::serves_this_thread() && was_interrupted_early(fuse_req_ctx(request)->pid)) interrupt(number);
   ask(number, lock);
 }
 
@@ -113,6 +116,7 @@ void LockWaits::collect(uint32_t server, std::vector<uint64_t>& numbers, std::ve
 void LockWaits::run(uint32_t server, Asker& asker) {
   // A server that is busy answers at once; then this long until the next question.
   constexpr std::chrono::milliseconds kLimit{1000}, kAtOnce{50}, kPause{100};
+  leave_processor();
   std::vector<uint64_t> numbers;
   std::vector<LockRequest> locks;
   std::unique_lock guard(mutex_);
