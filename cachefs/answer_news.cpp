@@ -57,7 +57,10 @@ void AnswerNewsReader::run() {
   while (!stopping_) {
     lock.unlock();
     const Status asked = meta_.await_news(0, await_, [this](const AnswerNews& news) { heed(news); });
-    if (!asked) session_.read_ahead.revoke_all();
+    if (!asked) {
+      session_.read_ahead.revoke_all();
+      session_.delegations.revoke_all();
+    }
     lock.lock();
     if (!asked) wake_.wait_for(lock, kPause, [this] { return stopping_; });
   }
@@ -68,6 +71,7 @@ void AnswerNewsReader::heed(const AnswerNews& news) {
   // ENOENT: the kernel knows nothing of it.
   for (const InodeId id : news.inodes) {
     session_.read_ahead.revoke(id);
+    session_.delegations.revoke(id);
     (void)fuse_lowlevel_notify_inval_inode(fuse_, id, kNoPages, 0);
   }
   const bool forgotten = news.names && await_.heeds_names && !has_mounts_below() && forget_names();

@@ -59,7 +59,7 @@ void BackingTable::leave(InodeId id) {
   if (--it->second->users == 0) shard.entries.erase(it);
 }
 
-Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info) {
+Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info, By by) {
   const std::shared_ptr<Entry> entry = enter(id);
   std::unique_lock lock(entry->mutex);
   // Whoever has just closed the file is still to be heard of. Beside his handle a command's would have to be backed as
@@ -67,7 +67,7 @@ Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info
   constexpr std::chrono::milliseconds kMoment{100};
   const bool control = (info->flags & kControlOpenFlags) == kControlOpenFlags;
   if (control) entry->released.wait_for(lock, kMoment, [&entry] { return entry->backed == 0; });
-  const Result<Access> access = choose(request, id, *entry, info->flags);
+  const Result<Access> access = choose(request, id, *entry, info->flags, by);
   if (!access) {
     leave(id);
     return access;
@@ -91,8 +91,8 @@ Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info
   return access;
 }
 
-Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int flags) {
-  if (entry.unbacked > 0 || (entry.backed == 0 && is_off())) return unbacked();
+Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int flags, By by) {
+  if (entry.unbacked > 0 || (entry.backed == 0 && (by == By::kDelegationOfEmpty || is_off()))) return unbacked();
   const bool control = (flags & kControlOpenFlags) == kControlOpenFlags;
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
   // The kernel would go on appending after fcntl(F_SETFL) has taken O_APPEND away; and what it syncs by itself is the
@@ -102,6 +102,7 @@ Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry
   LeaseRequest lease{id, writes, policy_ == Passthrough::kOn, false, (flags & O_DIRECT) != 0};
   Status lent = unpaced ? lend(request, lease, entry) : Status(fail(EAGAIN));
   if (lent) return Access::kPassthrough;
+  if (by == By::kDelegation && lent.error().code == EAGAIN) return Failure(lent.error());
   if (entry.backed == 0 && shared_) {
     // What is stored into a mapping of the chunk file all nodes see; into pages of this kernel's, one.
     const bool mapped = !control && !unpaced && lend(request, lease, entry);

@@ -38,9 +38,12 @@ class BackingTable {
   // From now on without: the kernel, the rights of this process, or the cache's file system do not allow it.
   void disable(std::string reason);
 
+  // Who has let the file be opened. One that is empty has nothing to be lent.
+  enum class By { kServer, kDelegation, kDelegationOfEmpty };
   // Decides how the handle that is being opened works, and fills in `info`. Ended by release() with what it returned.
-  // Errors of the cache file system and of the metadata database.
-  Result<Access> open(fuse_req_t request, InodeId id, fuse_file_info* info);
+  // Errors of the cache file system and of the metadata database. EAGAIN, of a delegation alone: the file is not all
+  // here, and the metadata server might change that.
+  Result<Access> open(fuse_req_t request, InodeId id, fuse_file_info* info, By by = By::kServer);
   // `request` may be null. The lease of a handle that is backed is the caller's to end, before or after.
   static bool is_backed(Access access) { return access == Access::kPassthrough || access == Access::kMapped; }
   void release(fuse_req_t request, InodeId id, Access access);
@@ -65,7 +68,7 @@ class BackingTable {
   std::shared_ptr<Entry> enter(InodeId id);
   void leave(InodeId id);
   Access unbacked() const { return shared_ ? Access::kDirect : Access::kCached; }
-  Result<Access> choose(fuse_req_t request, InodeId id, Entry& entry, int flags);
+  Result<Access> choose(fuse_req_t request, InodeId id, Entry& entry, int flags, By by);
   Status lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry);
   // Without a handle: a mapping of the chunk file may be left, through which it is written.
   bool is_mapped(InodeId id);

@@ -39,11 +39,7 @@ Status run_cluster_mount(const MountOptions& options, const std::function<void()
   StripedStorage storage({[&layouts](InodeId id) -> Result<StripedStorage::LayoutPtr> { return layouts.find(id); },
                           [&node](TargetId id) { return node->peers().storage(id); },
                           [&node] { return node->membership().target_ids(); },
-                          [&](InodeId id) -> Status {
-                            ASSIGN_OR_RETURN(const Layout layout, meta->reopen({}, id, layouts.handles(id)));
-                            layouts.update(id, layout);
-                            return {};
-                          }});
+                          [&](InodeId id) { return tell_handles(*meta, layouts, id); }});
   Session session{*meta, storage, node->mgmt(), options, &layouts};
   ASSIGN_OR_RETURN(const std::unique_ptr<FuseSession> fuse, FuseSession::mount(session));
   log(Module::kCachefs).info("{} is mounted on {}, node {}", options.external, options.mountpoint, node->name());

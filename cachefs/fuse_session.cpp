@@ -99,7 +99,7 @@ Status FuseSession::serve(uint32_t threads, const std::function<void()>& ready) 
   session_.lock_waits.stop();
   end_revocations();
   session_.ring.end();
-  if (session_.in_cluster()) session_.let_go.end();
+  if (session_.in_cluster()) session_.tell_queue.end();
   return served;
 }
 

@@ -9,12 +9,13 @@
 #include <string>
 
 #include "cachefs/backing.h"
-#include "cachefs/let_go_queue.h"
+#include "cachefs/delegations.h"
 #include "cachefs/lock_book.h"
 #include "cachefs/lock_waits.h"
 #include "cachefs/mount.h"
 #include "cachefs/read_ahead.h"
 #include "cachefs/ring_transport.h"
+#include "cachefs/tell_queue.h"
 #include "core/protocol/meta_service.h"
 #include "core/protocol/mgmt_service.h"
 #include "core/protocol/storage_service.h"
@@ -33,7 +34,9 @@ struct Session {
   bool in_cluster() const { return layouts != nullptr; }
   BackingTable backing{storage, options.config, in_cluster()};
   RingTransport ring{options.config.fuse};
-  LetGoQueue let_go{meta, storage, layouts};  // used in a cluster only, as the next one
+  // These three are used in a cluster only.
+  TellQueue tell_queue{meta, storage, layouts};
+  Delegations delegations;
   ReadAhead read_ahead{meta, storage};
   LockBook lock_book;
   LockWaits lock_waits{meta};
@@ -45,6 +48,13 @@ struct Session {
   std::atomic<Names> names{Names::kUnknown};
   std::atomic<bool> discard{false};  // unmount --discard: dirty data is given up
 };
+
+// A program here changes the file's data from now on, or has done so: the servers tell this client of others' changes
+// alone.
+inline void changes_data(Session& session, InodeId id) {
+  session.read_ahead.revoke(id);
+  session.delegations.written(id);
+}
 
 inline Session& session_of(fuse_req_t request) { return *static_cast<Session*>(fuse_req_userdata(request)); }
 

@@ -182,7 +182,17 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
   const std::lock_guard lock(inode->mutex);
   if (shared && (inode->writers > 0 || inode->unseen_writer)) return reply;  // nobody hears of their writes here
   reply.valid_for = std::min(granted, freshness_.valid_for(inode->validated_at, std::chrono::steady_clock::now()));
+  const bool kept = shared && reply.valid_for > std::chrono::milliseconds::zero();
+  if (kept && is_whole(*inode)) reply.delegated = *inode->layout;
   return reply;
+}
+
+// On one target, all of it, as the attributes say; and no failure is to be told to who opens it. Where this is out of
+// date, the target says no.
+bool MetaServer::is_whole(const Inode& inode) {
+  const bool is_here = inode.dirty || (inode.cached && inode.mtime0 == inode.seen) || inode.seen.size == 0;
+  return inode.is_file() && is_here && !inode.outdated && !inode.unlinked && inode.flush_failures == 0 &&
+         inode.layout != nullptr && !inode.striped();
 }
 
 std::chrono::milliseconds MetaServer::names_valid_for(const InodePtr& directory) {

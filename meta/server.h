@@ -201,6 +201,9 @@ class MetaServer final : public MetaService, public MetaPeerService {
   // `leased`: set if they may change at any time.
   Attributes attributes_of(const InodePtr& inode, bool* leased = nullptr);
   EntryReply entry_of(const InodePtr& inode);
+  // Whether a reader needs nothing but the lease of its chunk file, as far as is known here. The caller holds its
+  // mutex.
+  static bool is_whole(const Inode& inode);
   // An object just made or changed by us: known, fresh, with one lookup for the client.
   // Unless it is another server's, who is named then.
   Result<EntryReply> enter_made(const InodePtr& parent, std::string_view name);

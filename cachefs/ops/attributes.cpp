@@ -16,7 +16,11 @@ void reply_attributes(fuse_req_t request, const Result<AttributesReply>& reply) 
 }  // namespace
 
 void getattr(fuse_req_t request, fuse_ino_t inode, fuse_file_info*) {
-  reply_attributes(request, session_of(request).meta.getattr(inode));
+  Session& session = session_of(request);
+  const Delegations::Question question(session.delegations);
+  const Result<AttributesReply> reply = session.meta.getattr(inode);
+  if (reply) session.delegations.take(question, inode, *reply);
+  reply_attributes(request, reply);
 }
 
 void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* attributes, int to_set, fuse_file_info*) {
@@ -40,7 +44,7 @@ void setattr(fuse_req_t request, fuse_ino_t inode, struct stat* attributes, int 
   change.mtime = FileTime::of(attributes->st_mtim);
   Session& session = session_of(request);
   const Result<AttributesReply> changed = session.meta.setattr(caller_of(request, Groups::kAll), inode, change);
-  if (change.set_size) session.read_ahead.revoke(inode);
+  if (change.set_size) changes_data(session, inode);
   reply_attributes(request, changed);
 }
 

@@ -8,6 +8,8 @@ namespace {
 void list(fuse_req_t request, size_t size, off_t offset, fuse_file_info* info, bool with_attributes) {
   const std::span<char> buffer = RingTransport::reply_space(size);
   size_t used = 0;
+  Session& session = session_of(request);
+  const Delegations::Question question(session.delegations);
   const auto sink = [&](const DirectoryEntry& entry) {
     const std::string name(entry.name);
     char* at = buffer.data() + used;
@@ -21,9 +23,10 @@ void list(fuse_req_t request, size_t size, off_t offset, fuse_file_info* info, b
                                           : fuse_add_direntry(request, at, left, name.c_str(), &param.attr, next);
     if (needed > left) return false;
     used += needed;
+    if (entry.entry != nullptr) session.delegations.take(question, entry.entry->id, *entry.entry);
     return true;
   };
-  const Status done = session_of(request).meta.readdir(info->fh, static_cast<uint64_t>(offset), with_attributes, sink);
+  const Status done = session.meta.readdir(info->fh, static_cast<uint64_t>(offset), with_attributes, sink);
   if (!done && used == 0) return reply_error(request, done.error());
   fuse_reply_buf(request, buffer.data(), used);
 }

@@ -15,7 +15,7 @@ Result<WorkProgress> serve(Session& session, InodeId inode, uid_t uid, const Con
   const std::chrono::milliseconds limit(std::min(control.wait_ms, kMaxControlWaitMs));
   const bool first = (control.flags & kControlFirst) != 0;
   // A command finds no file in use that was closed before it came.
-  if (session.in_cluster()) session.let_go.tell_now();
+  if (session.in_cluster()) session.tell_queue.tell_now();
   switch (static_cast<ControlAction>(control.action)) {
     case ControlAction::kFlush:
       return session.meta.flush(inode, first, limit);

@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "cachefs/control.h"
 #include "cachefs/ops.h"
 #include "cachefs/session.h"
 
@@ -11,23 +12,17 @@ namespace {
 
 // What the application gets. The kernel's pages stay valid across opens while the copy does; not beside a handle that
 // goes past them, though it seems to need none: readahead(2) and posix_fadvise(2) bring some in nevertheless.
-Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& opened, fuse_file_info* info) {
-  Session& session = session_of(request);
+void set_handle(Session& session, const Caller& caller, InodeId id, Access access, uint64_t flush_failures,
+                fuse_file_info* info) {
   auto handle = std::make_unique<FileHandle>();
   handle->flags = info->flags;
-  if (session.in_cluster()) session.layouts->add(id, info->flags, opened.layout);
-  const Result<Access> access = session.backing.open(request, id, info);
-  if (!access) {
-    if (session.in_cluster()) session.layouts->remove(id, info->flags);
-    return Failure(access.error());
-  }
-  handle->access = *access;
+  handle->access = access;
   handle->opener = caller;
-  if ((info->flags & (O_ACCMODE | O_TRUNC)) != O_RDONLY) session.read_ahead.revoke(id);
+  if ((info->flags & (O_ACCMODE | O_TRUNC)) != O_RDONLY) changes_data(session, id);
   if (handle->access == Access::kDirect && (info->flags & O_ACCMODE) == O_RDONLY) {
     handle->reader = std::make_unique<ReadAhead::Reader>(session.read_ahead, id);
   }
-  handle->seen_by_close = handle->seen_by_fsync = opened.flush_failures;
+  handle->seen_by_close = handle->seen_by_fsync = flush_failures;
   if (handle->access == Access::kCached) {
     info->keep_cache = session.meta.use_pages(id) ? 1 : 0;
   } else {
@@ -38,6 +33,18 @@ Status set_handle(fuse_req_t request, const Caller& caller, InodeId id, const Op
   info->noflush = !session.in_cluster() && (info->flags & O_ACCMODE) == O_RDONLY ? 1 : 0;
 #endif
   info->fh = reinterpret_cast<uint64_t>(handle.release());
+}
+
+Status make_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& opened,
+                   fuse_file_info* info) {
+  Session& session = session_of(request);
+  if (session.in_cluster()) session.layouts->add(id, info->flags, opened.layout);
+  const Result<Access> access = session.backing.open(request, id, info);
+  if (!access) {
+    if (session.in_cluster()) session.layouts->remove(id, info->flags);
+    return Failure(access.error());
+  }
+  set_handle(session, caller, id, *access, opened.flush_failures, info);
   return {};
 }
 
@@ -47,7 +54,7 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
   const bool leased = BackingTable::is_backed(handle->access);
   if (session.in_cluster() && (handle->flags & O_ACCMODE) == O_RDONLY) {
     // First: a command that finds nothing backed here tells the servers of all that was let go.
-    session.let_go.release(id, handle->flags, leased);
+    session.tell_queue.release(id, handle->flags, leased);
     return session.backing.release(request, id, handle->access);
   }
   session.backing.release(request, id, handle->access);
@@ -59,7 +66,7 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& entry, fuse_file_info* info) {
   if (!entry) return reply_error(request, entry.error());
   Session& session = session_of(request);
-  if (Status made = set_handle(request, caller, entry->id, {entry->layout}, info); !made) {
+  if (Status made = make_handle(request, caller, entry->id, {entry->layout}, info); !made) {
     session.meta.release(entry->id, info->flags);
     session.meta.forget(entry->id, 1);
     return reply_error(request, made.error());
@@ -71,10 +78,34 @@ void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateR
   }
 }
 
+// An open that only the chunk file's target is asked for (Delegations). Nothing: it must be made in the usual way.
+std::optional<fuse_file_info> open_delegated(fuse_req_t request, InodeId id, const fuse_file_info& asked) {
+  Session& session = session_of(request);
+  const bool reads = (asked.flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY;
+  const bool control = (asked.flags & kControlOpenFlags) == kControlOpenFlags;
+  if (!session.in_cluster() || !reads || control) return {};
+  const auto delegation = session.delegations.find(id);
+  if (!delegation || !session.layouts->add_untold(id, delegation->layout)) return {};
+  fuse_file_info info = asked;
+  const auto by = delegation->is_empty ? BackingTable::By::kDelegationOfEmpty : BackingTable::By::kDelegation;
+  const Result<Access> access = session.backing.open(request, id, &info, by);
+  if (!access) {
+    session.tell_queue.release(id, info.flags, false);
+    return {};
+  }
+  set_handle(session, caller_of(request, Groups::kNone), id, *access, 0, &info);
+  session.tell_queue.opened(id);
+  return info;
+}
+
 }  // namespace
 
 void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
   Session& session = session_of(request);
+  if (std::optional<fuse_file_info> delegated = open_delegated(request, inode, *info)) {
+    if (fuse_reply_open(request, &*delegated) == -ENOENT) drop_handle(session, nullptr, inode, &*delegated);
+    return;
+  }
   const Caller caller = caller_of(request, Groups::kAll);
   const Result<OpenReply> opened = session.meta.open(caller, inode, info->flags);
   if (!opened) return reply_error(request, opened.error());
@@ -83,7 +114,7 @@ void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
     (void)session.meta.strip_privileges(caller, inode, info->kill_suidgid != 0);
   }
 #endif
-  if (Status made = set_handle(request, caller, inode, *opened, info); !made) {
+  if (Status made = make_handle(request, caller, inode, *opened, info); !made) {
     session.meta.release(inode, info->flags);
     return reply_error(request, made.error());
   }
@@ -91,9 +122,12 @@ void open(fuse_req_t request, fuse_ino_t inode, fuse_file_info* info) {
 }
 
 void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, fuse_file_info* info) {
-  MetaService& meta = session_of(request).meta;
+  Session& session = session_of(request);
   const Caller caller = caller_of(request, Groups::kAll);
-  reply_create(request, caller, meta.create(caller, parent, name, mode, info->flags), info);
+  const Delegations::Question question(session.delegations);
+  const Result<CreateReply> made = session.meta.create(caller, parent, name, mode, info->flags);
+  if (made) session.delegations.take(question, made->id, *made);
+  reply_create(request, caller, made, info);
 }
 
 void tmpfile(fuse_req_t request, fuse_ino_t parent, mode_t mode, fuse_file_info* info) {

@@ -51,7 +51,7 @@ class ChangedDirectories {
     kept_.erase(found);
     const auto left = std::chrono::floor<std::chrono::milliseconds>(kept.until - Clock::now());
     if (left <= std::chrono::milliseconds::zero()) return {};
-    return AttributesReply{kept.attributes, left};
+    return AttributesReply{kept.attributes, left, {}};
   }
   // News of these.
   void forget(std::span<const InodeId> ids) {

@@ -29,6 +29,9 @@ namespace forebay {
 struct AttributesReply {
   Attributes attributes;
   std::chrono::milliseconds valid_for{0};
+  // All of the file is on the one target that is named here, as the attributes say. While those may be used, a client
+  // may lease it there and be a reader without an open(). It tells by reopen() when it stays one for some milliseconds.
+  std::optional<Layout> delegated;
 };
 
 // Another metadata server has the object of a name: MetaService::enter() asks it.
@@ -43,6 +46,7 @@ struct EntryReply {
   std::chrono::milliseconds valid_for{0};
   // Then there is nothing above but for how long the name may be used. Where one server has everything, never.
   std::optional<Elsewhere> elsewhere;
+  std::optional<Layout> delegated;  // as in AttributesReply
 };
 
 struct OpenReply {
@@ -142,6 +146,8 @@ struct Forgotten {
 struct Released {
   InodeId id = 0;
   int flags = 0;  // as in open()
+  // False: it was closed before the server heard of it, which notes when the file was used.
+  bool told = true;
 };
 
 class MetaService : public MetaCallbacks {

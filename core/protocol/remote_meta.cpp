@@ -91,6 +91,7 @@ void RemoteMeta::release_many(std::span<const Released> all) {
     wire::Released& handle = *request.add_handles();
     handle.set_id(each.id);
     handle.set_flags(each.flags);
+    handle.set_untold(!each.told);
   }
   log_untold(tell<wire::Meta>(stub_, &wire::Meta::ReleaseMany, request), "release");
 }

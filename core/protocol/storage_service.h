@@ -48,6 +48,7 @@ struct CachingFileRequest {
   bool lease_announced = false;  // the metadata server knows already that it may be written under a lease
   bool transient = false;        // there is nothing to flush it to
   bool newer = false;            // another part of it may be newer than the outside: what is here stays with that
+  uint32_t handles = 0;          // not 0: it was opened so many times before, whatever was counted here
 };
 
 struct WriteReply {
@@ -228,9 +229,9 @@ class StorageService {
   virtual Status revert(InodeId id, const Validator& version) = 0;
 
   // Lends the chunk file of a file that was made known by caching_file(); ended by end_lease(). It is taken from no
-  // holder, and while it stands no byte leaves the chunk file. EAGAIN when the file is not all here, when there is too
-  // little room to let somebody write unchecked, or too much to compare afterwards; ENOTSUP when the target's file
-  // system does not tell enough of writes.
+  // holder, and while it stands no byte leaves the chunk file. ENODATA when it is empty, and has none. EAGAIN when
+  // the file is not all here, when there is too little room to let somebody write unchecked, or too much to compare
+  // afterwards; ENOTSUP when the target's file system does not tell enough of writes.
   virtual Result<UniqueFd> lease(const LeaseRequest& request) = 0;
   virtual void end_lease(InodeId id) = 0;
   virtual void end_leases(std::span<const InodeId> ids) {

@@ -39,8 +39,8 @@ Status change_outside(const Caller& caller, int fd, const SetAttributes& change)
 Result<AttributesReply> MetaServer::getattr(InodeId id) {
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   RETURN_IF_ERROR(refresh_for_client(inode));
-  const EntryReply entry = entry_of(inode);
-  return AttributesReply{entry.attributes, entry.valid_for};
+  EntryReply entry = entry_of(inode);
+  return AttributesReply{entry.attributes, entry.valid_for, std::move(entry.delegated)};
 }
 
 Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, const SetAttributes& change) {
@@ -65,8 +65,8 @@ Result<AttributesReply> MetaServer::setattr(const Caller& caller, InodeId id, co
     if (!changed && !change_nameless(inode, change, changed.error())) return Failure(changed.error());
   }
   RETURN_IF_ERROR(refresh(inode));
-  const EntryReply entry = entry_of(inode);
-  return AttributesReply{entry.attributes, entry.valid_for};
+  EntryReply entry = entry_of(inode);
+  return AttributesReply{entry.attributes, entry.valid_for, std::move(entry.delegated)};
 }
 
 // An open file without a name that a network file system knows nothing of any more (`error` says so) lives here alone.

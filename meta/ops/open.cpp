@@ -142,6 +142,7 @@ Result<Layout> MetaServer::reopen(const Caller&, InodeId id, const HandleCounts&
   {
     const std::lock_guard lock(inode->mutex);
     if (inode->opens == 0 || inode->layout == nullptr) return fail(ESTALE);
+    request.handles = static_cast<uint32_t>(inode->opens);
     request.layout = *inode->layout;
     request.version = inode->seen;
     request.newer = inode->dirty && inode->striped();
@@ -185,7 +186,7 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
     return Failure(std::move(opened).error());
   }
   ASSIGN_OR_RETURN(const consistency::Probe probe, external_.probe_known(fd.get()));
-  ASSIGN_OR_RETURN(const EntryReply entry, enter_made(parent, name, probe));
+  ASSIGN_OR_RETURN(EntryReply entry, enter_made(parent, name, probe));
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(entry.id));
   {
     // The way to the object is known without another walk.
@@ -199,7 +200,8 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   }
   const std::lock_guard lock(inode->mutex);
   inode->maybe_capable = false;  // new files have no capabilities
-  return CreateReply{entry, *inode->layout};
+  if (entry.valid_for > std::chrono::milliseconds::zero() && is_whole(*inode)) entry.delegated = *inode->layout;
+  return CreateReply{std::move(entry), *inode->layout};
 }
 
 Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
@@ -238,6 +240,10 @@ void MetaServer::release_many(std::span<const Released> all) {
   for (const Released& each : all) {
     const InodePtr inode = inodes_.find(each.id);
     if (inode == nullptr) continue;
+    if (!each.told) {
+      used(inode);
+      continue;
+    }
     released.emplace_back(inode, each.flags);
     closed.push_back(each.id);
   }

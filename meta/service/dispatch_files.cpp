@@ -101,7 +101,8 @@ void MetaDispatch::ReleaseMany(Controller* controller, const wire::ReleaseManyRe
   const uint64_t session = session_of(serving_of(controller));
   std::vector<Released> released;
   for (const wire::Released& handle : request->handles()) {
-    if (sessions_.released(session, handle.id(), handle.flags())) released.push_back({handle.id(), handle.flags()});
+    const bool counts = handle.untold() || sessions_.released(session, handle.id(), handle.flags());
+    if (counts) released.push_back({handle.id(), handle.flags(), !handle.untold()});
   }
   service_.release_many(released);
 }

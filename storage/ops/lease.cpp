@@ -47,6 +47,7 @@ Result<UniqueFd> StorageServer::lease(const LeaseRequest& request) {
 // The caller holds the file's mutex exclusively.
 Status StorageServer::begin_lease(ChunkFile& file, const LeaseRequest& request) {
   if (request.writes && file.complete()) RETURN_IF_ERROR(file.create(file.identity));
+  if (!file.exists() && file.complete() && file.size() == 0) return fail(ENODATA, "inode {}: is empty", file.id());
   // Beside others there is no choice: but who says so may be the only one.
   if (!file.exists() || (!file.complete() && !(request.beside && file.lent()))) {
     return fail(EAGAIN, "inode {}: is not all here", file.id());

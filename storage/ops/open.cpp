@@ -11,6 +11,8 @@
 namespace forebay::storage {
 namespace {
 
+constexpr uint32_t kMostHandles = 1U << 30;  // whatever a peer says
+
 void log_difference(InodeId id, const Validator& ours, const Validator& theirs) {
   log(Module::kStorage)
       .info("inode {}: the outside changed, the copy is dropped: mtime differs by {} ns, ctime by {} ns, size by {}",
@@ -60,7 +62,7 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
 
   {
     const std::lock_guard lock(file->fetch_mutex);
-    ++file->opens;
+    file->opens = request.handles > 0 ? static_cast<int>(std::min(request.handles, kMostHandles)) : file->opens + 1;
   }
   Shard& shard = shard_of(request.id);
   {

@@ -1,27 +1,41 @@
 #include "core/protocol/wire/convert.h"
 
 namespace forebay::wire {
+namespace {
+
+// What is no layout delegates nothing.
+template <typename Reply>
+std::optional<forebay::Layout> delegated_in(const Reply& reply) {
+  if (!reply.has_delegated()) return {};
+  Result<forebay::Layout> layout = decode(reply.delegated());
+  return layout ? std::optional(*std::move(layout)) : std::nullopt;
+}
+
+}  // namespace
 
 void encode(const forebay::AttributesReply& from, AttributesReply& to) {
   encode(from.attributes, *to.mutable_attributes());
   to.set_valid_for_ms(encode_limit(from.valid_for));
+  if (from.delegated) encode(*from.delegated, *to.mutable_delegated());
 }
 
 forebay::AttributesReply decode(const AttributesReply& from) {
-  return {decode(from.attributes()), decode_limit(from.valid_for_ms())};
+  return {decode(from.attributes()), decode_limit(from.valid_for_ms()), delegated_in(from)};
 }
 
 void encode(const forebay::EntryReply& from, EntryReply& to) {
   to.set_id(from.id);
   encode(from.attributes, *to.mutable_attributes());
   to.set_valid_for_ms(encode_limit(from.valid_for));
+  if (from.delegated) encode(*from.delegated, *to.mutable_delegated());
   if (!from.elsewhere) return;
   to.mutable_elsewhere()->set_server(from.elsewhere->server);
   encode(from.elsewhere->identity, *to.mutable_elsewhere()->mutable_identity());
 }
 
 forebay::EntryReply decode(const EntryReply& from) {
-  forebay::EntryReply to{from.id(), decode(from.attributes()), decode_limit(from.valid_for_ms()), {}};
+  forebay::EntryReply to{
+      from.id(), decode(from.attributes()), decode_limit(from.valid_for_ms()), {}, delegated_in(from)};
   if (from.has_elsewhere()) to.elsewhere = {from.elsewhere().server(), decode(from.elsewhere().identity())};
   return to;
 }

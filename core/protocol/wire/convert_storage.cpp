@@ -43,6 +43,7 @@ void encode(const forebay::CachingFileRequest& from, CachingFileRequest& to) {
   encode(from.layout, *to.mutable_layout());
   to.set_created(from.created);
   to.set_newer(from.newer);
+  to.set_handles(from.handles);
   to.set_transient(from.transient);
   to.set_lease_announced(from.lease_announced);
 }
@@ -57,6 +58,7 @@ Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
   ASSIGN_OR_RETURN(to.layout, decode(from.layout()));
   to.created = from.created();
   to.newer = from.newer();
+  to.handles = from.handles();
   to.transient = from.transient();
   to.lease_announced = from.lease_announced();
   return to;

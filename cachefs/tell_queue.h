@@ -1,5 +1,6 @@
-// LetGoQueue: inodes and open files that the kernel has let go, told to the servers of a cluster several at a time.
-// Nobody waits for that: where many files are read or removed, each would cost requests of its own.
+// TellQueue: what the servers of a cluster are told some milliseconds later, several things at a time: inodes and open
+// files that the kernel has let go, and files that were opened under a delegation and are still open. Nobody waits for
+// that: where many files are read or removed, each would cost requests of its own.
 #pragma once
 
 #include <condition_variable>
@@ -13,38 +14,43 @@
 
 namespace forebay::cachefs {
 
-class LetGoQueue {
+// Tells the metadata server all handles of a file, and hears where it lies.
+Status tell_handles(MetaService& meta, LayoutTable& layouts, InodeId id);
+
+class TellQueue {
  public:
   // All of them outlive this.
-  LetGoQueue(MetaService& meta, StorageService& storage, LayoutTable* layouts)
+  TellQueue(MetaService& meta, StorageService& storage, LayoutTable* layouts)
       : meta_(meta), storage_(storage), layouts_(layouts) {}
   // Without end(), what is not told yet is not told.
-  ~LetGoQueue();
-  LetGoQueue(const LetGoQueue&) = delete;
-  LetGoQueue& operator=(const LetGoQueue&) = delete;
+  ~TellQueue();
+  TellQueue(const TellQueue&) = delete;
+  TellQueue& operator=(const TellQueue&) = delete;
 
   // All of these may be called by any thread.
 
   // Takes `count` lookups back, some milliseconds later.
   void forget(InodeId id, uint64_t count);
+  // A file was opened for reading that the metadata server has not heard of (LayoutTable::add_untold).
+  void opened(InodeId id);
   // Ends an open file, and the lease of its chunk file, some milliseconds later. Only of one that was open for reading:
   // of the end of writing others wait to hear.
   void release(InodeId id, int flags, bool leased);
-  // What was let go before this call has been told when it returns.
+  // What came before this call has been told when it returns.
   void tell_now();
-  // The same for open files alone: the session ends, and takes the rest with it.
+  // The same for closed files alone: the session ends, and takes the rest with it.
   void end();
 
  private:
   struct Waiting {
     std::vector<Forgotten> forgotten;
     std::vector<Released> released;
-    std::vector<InodeId> lent;
-    size_t count() const { return forgotten.size() + released.size(); }
+    std::vector<InodeId> lent, opened;
+    size_t count() const { return forgotten.size() + released.size() + opened.size(); }
   };
 
   void pushed(std::unique_lock<std::mutex> lock);
-  void tell(const Waiting& all);
+  void tell(Waiting all);
   void run();
 
   MetaService& meta_;

@@ -1,4 +1,4 @@
-#include "cachefs/let_go_queue.h"
+#include "cachefs/tell_queue.h"
 
 #include <chrono>
 #include <utility>
@@ -14,7 +14,13 @@ constexpr size_t kMostWaiting = 1000;
 
 }  // namespace
 
-LetGoQueue::~LetGoQueue() {
+Status tell_handles(MetaService& meta, LayoutTable& layouts, InodeId id) {
+  ASSIGN_OR_RETURN(const Layout layout, meta.reopen({}, id, layouts.tell_handles(id)));
+  layouts.update(id, layout);
+  return {};
+}
+
+TellQueue::~TellQueue() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -23,20 +29,26 @@ LetGoQueue::~LetGoQueue() {
   if (thread_.joinable()) thread_.join();
 }
 
-void LetGoQueue::forget(InodeId id, uint64_t count) {
+void TellQueue::forget(InodeId id, uint64_t count) {
   std::unique_lock lock(mutex_);
   waiting_.forgotten.push_back({id, count});
   pushed(std::move(lock));
 }
 
-void LetGoQueue::release(InodeId id, int flags, bool leased) {
+void TellQueue::opened(InodeId id) {
+  std::unique_lock lock(mutex_);
+  waiting_.opened.push_back(id);
+  pushed(std::move(lock));
+}
+
+void TellQueue::release(InodeId id, int flags, bool leased) {
   std::unique_lock lock(mutex_);
   waiting_.released.push_back({id, flags});
   if (leased) waiting_.lent.push_back(id);
   pushed(std::move(lock));
 }
 
-void LetGoQueue::pushed(std::unique_lock<std::mutex> lock) {
+void TellQueue::pushed(std::unique_lock<std::mutex> lock) {
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   const size_t count = waiting_.count();
   if (count == 1) wake_.notify_one();
@@ -44,33 +56,41 @@ void LetGoQueue::pushed(std::unique_lock<std::mutex> lock) {
   if (count > kMostWaiting) tell_now();
 }
 
-void LetGoQueue::tell_now() {
+void TellQueue::tell_now() {
   const std::lock_guard telling(telling_);
   Waiting all;
   {
     const std::lock_guard lock(mutex_);
     all = std::exchange(waiting_, {});
   }
-  tell(all);
+  tell(std::move(all));
 }
 
-void LetGoQueue::end() {
+void TellQueue::end() {
   {
     const std::lock_guard lock(mutex_);
     waiting_.forgotten.clear();
+    waiting_.opened.clear();
   }
   tell_now();
 }
 
 // A handle counts until its server knows that it is closed: one that is started anew asks for all.
-void LetGoQueue::tell(const Waiting& all) {
+void TellQueue::tell(Waiting all) {
   if (!all.lent.empty()) storage_.end_leases(all.lent);
+  for (Released& each : all.released) each.told = !layouts_->remove_untold(each.id);
   if (!all.released.empty()) meta_.release_many(all.released);
-  for (const Released& each : all.released) layouts_->remove(each.id, each.flags);
+  for (const Released& each : all.released) {
+    if (each.told) layouts_->remove(each.id, each.flags);
+  }
+  // That a file is gone by now is no harm: what has it open reads its chunk file.
+  for (const InodeId id : all.opened) {
+    if (layouts_->has_untold(id)) (void)tell_handles(meta_, *layouts_, id);
+  }
   if (!all.forgotten.empty()) meta_.forget_many(all.forgotten);
 }
 
-void LetGoQueue::run() {
+void TellQueue::run() {
   leave_processor();
   std::unique_lock lock(mutex_);
   while (true) {
