@@ -102,7 +102,8 @@ Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry
   LeaseRequest lease{id, writes, policy_ == Passthrough::kOn, false, (flags & O_DIRECT) != 0};
   Status lent = unpaced ? lend(request, lease, entry) : Status(fail(EAGAIN));
   if (lent) return Access::kPassthrough;
-  if (by == By::kDelegation && lent.error().code == EAGAIN) return Failure(lent.error());
+  const bool nothing_to_lend = lent.error().code == ENODATA || lent.error().code == ENOTSUP;
+  if (by == By::kDelegation && !nothing_to_lend) return Failure(lent.error());
   if (entry.backed == 0 && shared_) {
     // What is stored into a mapping of the chunk file all nodes see; into pages of this kernel's, one.
     const bool mapped = !control && !unpaced && lend(request, lease, entry);

@@ -41,8 +41,8 @@ class BackingTable {
   // Who has let the file be opened. One that is empty has nothing to be lent.
   enum class By { kServer, kDelegation, kDelegationOfEmpty };
   // Decides how the handle that is being opened works, and fills in `info`. Ended by release() with what it returned.
-  // Errors of the cache file system and of the metadata database. EAGAIN, of a delegation alone: the file is not all
-  // here, and the metadata server might change that.
+  // Errors of the cache file system and of the metadata database. Of a delegation also what kept the chunk file from
+  // being lent, which the metadata server may change: EAGAIN, not all of it is there; EHOSTUNREACH.
   Result<Access> open(fuse_req_t request, InodeId id, fuse_file_info* info, By by = By::kServer);
   // `request` may be null. The lease of a handle that is backed is the caller's to end, before or after.
   static bool is_backed(Access access) { return access == Access::kPassthrough || access == Access::kMapped; }

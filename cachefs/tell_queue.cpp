@@ -78,7 +78,7 @@ void TellQueue::end() {
 // A handle counts until its server knows that it is closed: one that is started anew asks for all.
 void TellQueue::tell(Waiting all) {
   if (!all.lent.empty()) storage_.end_leases(all.lent);
-  for (Released& each : all.released) each.told = !layouts_->remove_untold(each.id);
+  for (Released& each : all.released) each.told = !layouts_->remove_untold(each.id, each.flags);
   if (!all.released.empty()) meta_.release_many(all.released);
   for (const Released& each : all.released) {
     if (each.told) layouts_->remove(each.id, each.flags);

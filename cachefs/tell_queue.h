@@ -33,8 +33,7 @@ class TellQueue {
   void forget(InodeId id, uint64_t count);
   // A file was opened for reading that the metadata server has not heard of (LayoutTable::add_untold).
   void opened(InodeId id);
-  // Ends an open file, and the lease of its chunk file, some milliseconds later. Only of one that was open for reading:
-  // of the end of writing others wait to hear.
+  // Ends an open file, and the lease of its chunk file, some milliseconds later.
   void release(InodeId id, int flags, bool leased);
   // What came before this call has been told when it returns.
   void tell_now();

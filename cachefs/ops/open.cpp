@@ -52,7 +52,7 @@ Status make_handle(fuse_req_t request, const Caller& caller, InodeId id, const O
 void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_info* info) {
   const std::unique_ptr<FileHandle> handle(&handle_of(info));
   const bool leased = BackingTable::is_backed(handle->access);
-  if (session.in_cluster() && (handle->flags & O_ACCMODE) == O_RDONLY) {
+  if (session.in_cluster()) {
     // First: a command that finds nothing backed here tells the servers of all that was let go.
     session.tell_queue.release(id, handle->flags, leased);
     return session.backing.release(request, id, handle->access);
@@ -60,7 +60,6 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
   session.backing.release(request, id, handle->access);
   if (leased) session.storage.end_lease(id);
   session.meta.release(id, handle->flags);
-  if (session.in_cluster()) session.layouts->remove(id, handle->flags);
 }
 
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& entry, fuse_file_info* info) {

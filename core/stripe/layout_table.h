@@ -39,12 +39,12 @@ class LayoutTable {
     return true;
   }
   // Such a handle is closed. False: all are told, and nothing was removed.
-  bool remove_untold(InodeId id) {
+  bool remove_untold(InodeId id, int flags) {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(id);
-    if (found == entries_.end() || found->second.untold == 0) return false;
+    if ((flags & O_ACCMODE) != O_RDONLY || found == entries_.end() || found->second.untold == 0) return false;
     --found->second.untold;
-    remove(found, O_RDONLY);
+    remove(found, flags);
     return true;
   }
   bool has_untold(InodeId id) {
