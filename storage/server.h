@@ -102,7 +102,9 @@ class StorageServer final : public StorageService {
 
   // --- storage/ops/read.cpp
   // Where [offset, offset + bytes) of the file lies in the chunk file. EINVAL: not in one chunk here.
-  // EBADFD: nothing is known of the file, because it was opened in an earlier run.
+  // EBADFD: it is not, because it was opened in an earlier run, or was dropped when nobody had it open.
+  static Status must_be_open(const ChunkFile& file);
+  // The same if nothing of it is here either.
   static Status must_be_known(ChunkFile& file);
   static Result<uint64_t> local_offset(const ChunkFile& file, uint64_t offset, size_t bytes);
 

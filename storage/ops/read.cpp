@@ -33,11 +33,16 @@ class WaitingRead {
 
 }  // namespace
 
+// What is missing comes through a descriptor that the last close_file() ends.
+Status StorageServer::must_be_open(const ChunkFile& file) {
+  return file.opens > 0 ? Status{} : fail(EBADFD, "inode {}: is not open here any more", file.id());
+}
+
 // Without a chunk file a file is what caching_file() said of it. Read without that it would seem to be empty.
 Status StorageServer::must_be_known(ChunkFile& file) {
   if (file.opens > 0) return {};
   const std::shared_lock lock(file.mutex);
-  return file.exists() ? Status{} : fail(EBADFD, "inode {}: is not open here any more", file.id());
+  return file.exists() ? Status{} : must_be_open(file);
 }
 
 Result<uint64_t> StorageServer::local_offset(const ChunkFile& file, uint64_t offset, size_t bytes) {
@@ -74,6 +79,7 @@ Result<size_t> StorageServer::read(InodeId id, uint64_t file_offset, std::span<c
       }
       wanted = {missing.front().begin, end};
     }
+    RETURN_IF_ERROR(must_be_open(*file));
     if (!waiting) waiting.emplace(*file);
     const Status fetched = fetch_part(*file, part_for_reader(*file, wanted));
     // Only now, so that what is waited for does not share the way with what is not.

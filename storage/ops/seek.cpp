@@ -29,6 +29,7 @@ Result<uint64_t> StorageServer::seek(const SeekRequest& request) {
     complete = file->complete();
   }
   if (!complete) {
+    RETURN_IF_ERROR(must_be_open(*file));
     ASSIGN_OR_RETURN(source, source_of(*file));
   }
   const std::shared_lock lock(file->mutex);

@@ -51,6 +51,30 @@ TEST_F(ServerFetchTest, AHitMovesNothing) {
   EXPECT_EQ(space().fetched_bytes, kChunk);
 }
 
+// What is missing comes through a descriptor that the last close ends.
+TEST_F(ServerFetchTest, OfAFileThatIsNotOpenNothingIsFetched) {
+  const std::string content = random_text(10 * kChunk);
+  put_outside(content);
+  open();
+  read(0, 100);
+  close();
+  EXPECT_TRUE(same_text(read(0, 100), content.substr(0, 100)));
+  std::string buffer(100, '?');
+  EXPECT_EQ(server().read(kFile, kChunk, buffer).error().code, EBADFD);
+  EXPECT_EQ(server().seek({kFile, 0, SEEK_HOLE}).error().code, EBADFD);
+}
+
+TEST_F(ServerFetchTest, HandlesThatAreToldAgainAreCountedOnce) {
+  put_outside(random_text(10 * kChunk));
+  open();
+  ASSERT_TRUE(try_open(false, kChunk, 2));
+  close();
+  read(0, 100);
+  close();
+  std::string buffer(100, '?');
+  EXPECT_EQ(server().read(kFile, kChunk, buffer).error().code, EBADFD);
+}
+
 TEST_F(ServerFetchTest, ReadsEndAtTheEndOfTheFile) {
   put_outside("0123456789");
   open();

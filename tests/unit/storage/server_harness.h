@@ -72,7 +72,7 @@ class ServerHarness {
   Validator outside_version() const { return look().version; }
   ExternalRef ref() const { return {"file", look().identity, nullptr}; }
 
-  Result<ChunkState> try_open(bool created = false, uint64_t chunk_size_bytes = kChunk) {
+  Result<ChunkState> try_open(bool created = false, uint64_t chunk_size_bytes = kChunk, uint32_t handles = 0) {
     CachingFileRequest request;
     request.id = kFile;
     request.source = ref();
@@ -80,6 +80,7 @@ class ServerHarness {
     request.blocks = look().attributes.blocks;
     request.layout.chunk_size_bytes = chunk_size_bytes;
     request.created = created;
+    request.handles = handles;
     return server_->caching_file(request);
   }
   ChunkState open(uint64_t chunk_size_bytes = kChunk) {
