@@ -1,6 +1,7 @@
 """Measures a cluster on network namespaces of this machine, each part against what it could be at best."""
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import os
@@ -16,6 +17,7 @@ import cluster_paper
 import cluster_parts
 import cluster_report
 import report
+import sides
 from cluster import Cluster
 
 
@@ -89,6 +91,9 @@ def node_counts(text):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="scripts/bench --cluster", description=__doc__)
     parser.add_argument("--dir", default="/var/tmp", help="where to work: the file system that has the targets")
+    parser.add_argument("--filesystem", choices=["ext4", "xfs"],
+                        help="a new one for each part, in an image below --dir: what was deleted in one slows it down")
+    parser.add_argument("--image", type=int, default=32, metavar="GIB", help="size of the new file system (32, sparse)")
     parser.add_argument("--only", choices=PARTS, action="append", help="one part; may be repeated")
     parser.add_argument("--nodes", type=node_counts, default=[1, 2, 4, 8], help="how many, for parts that scale (1,2,4,8)")
     parser.add_argument("--size", type=int, default=256, metavar="MIB", help="of the large files (256)")
@@ -136,7 +141,10 @@ def main():
     for name, part in PARTS.items():
         if options.only and name not in options.only:
             continue
-        with tempfile.TemporaryDirectory(prefix="forebay-bench-", dir=options.dir) as root:
+        with contextlib.ExitStack() as stack:
+            root = stack.enter_context(tempfile.TemporaryDirectory(prefix="forebay-bench-", dir=options.dir))
+            if options.filesystem is not None:
+                root = stack.enter_context(sides.new_filesystem(root, options.filesystem, options.image))
             table = summarize(part.rows(options), part.measure(pathlib.Path(root), options))
         results[name] = {"title": part.title, "reference": part.reference, "table": table, "rounds": options.rounds,
                          "command": command, "commit": report.commit()}

@@ -235,14 +235,8 @@ def network_bytes(root, options):
 
 # --- metadata: one client over TCP
 
-# As fast as a create, which is made there as well, can be. Where many files were removed within the last minutes ext4
-# takes long to find an inode.
-BARE_CREATE = "create, in the outside alone"
-
-
 def metadata_rows(_):
-    return [Row("create", "/s", 3), Row("stat", "/s", 3), Row("stat, known to the kernel", "/s"), Row("unlink", "/s", 3),
-            Row(BARE_CREATE, "/s")]
+    return [Row("create", "/s", 3), Row("stat", "/s", 3), Row("stat, known to the kernel", "/s"), Row("unlink", "/s", 3)]
 
 
 def names_figures(directory, items):
@@ -263,8 +257,6 @@ def metadata(root, options):
         for number in range(options.rounds):
             rounds.append(side_by_side(number, lambda: names_figures(cluster.mount(2), options.files),
                                        lambda: names_figures(gluster.path, options.files)))
-            outside = names_figures(root / "external", options.files)
-            rounds[-1][BARE_CREATE] = (outside["create"], None)
     return rounds
 
 
