@@ -34,11 +34,15 @@ void Delegations::written(InodeId id) {
   if (Entry* const found = find_entry(id)) found->delegation.is_empty = false;
 }
 
-void Delegations::revoke(InodeId id) {
+void Delegations::end(InodeId id) {
   const std::lock_guard lock(mutex_);
-  ++news_;
   young_.erase(id);
   old_.erase(id);
+}
+
+void Delegations::revoke(InodeId id) {
+  ++news_;
+  end(id);
 }
 
 void Delegations::revoke_all() {

@@ -39,9 +39,10 @@ class Delegations {
     const uint64_t news_;
     const Clock::time_point asked_at_;
   };
+  // The reply: it counts instead of what was said before, also where it delegates nothing.
   template <typename Reply>
   void take(const Question& question, InodeId id, const Reply& reply) {
-    if (reply.delegated) add(question, id, {*reply.delegated, reply.attributes.size == 0}, reply.valid_for);
+    reply.delegated ? add(question, id, {*reply.delegated, reply.attributes.size == 0}, reply.valid_for) : end(id);
   }
 
   struct Delegation {
@@ -67,6 +68,7 @@ class Delegations {
   // When so many are known, those that were known before them are forgotten.
   static constexpr size_t kMostOfGeneration = 8192;
 
+  void end(InodeId id);
   void add(const Question& question, InodeId id, Delegation delegation, std::chrono::milliseconds valid_for);
   // Null: there is none. The caller holds mutex_.
   Entry* find_entry(InodeId id);

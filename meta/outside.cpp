@@ -190,7 +190,8 @@ EntryReply MetaServer::entry_of(const InodePtr& inode) {
 // On one target, all of it, as the attributes say; and no failure is to be told to who opens it. Where this is out of
 // date, the target says no.
 bool MetaServer::is_whole(const Inode& inode) {
-  const bool is_here = inode.dirty || (inode.cached && inode.mtime0 == inode.seen) || inode.seen.size == 0;
+  const bool is_empty = inode.seen.size == 0 && inode.mtime0.size == 0;
+  const bool is_here = inode.dirty || is_empty || (inode.cached && inode.mtime0 == inode.seen);
   return inode.is_file() && is_here && !inode.outdated && !inode.unlinked && inode.flush_failures == 0 &&
          inode.layout != nullptr && !inode.striped();
 }

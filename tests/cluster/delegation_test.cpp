@@ -140,6 +140,17 @@ TEST_F(Delegations, WhoGoesOnReadingSeesWhatTheOutsideChanges) {
   EXPECT_EQ(reader.read_at(0, 100), "behind");
 }
 
+TEST_F(Delegations, WhatTheOutsideHasEmptiedIsEmpty) {
+  TestCluster cluster(2, {"consistency.attr_ttl=300ms"});
+  bring(cluster, 2, "file", noise(100'000));
+  write_file(cluster.outside("file"), "");
+  const auto until = std::chrono::steady_clock::now() + kSoon;
+  while (stat_of(cluster.inside(2, "file")).st_size > 0 && std::chrono::steady_clock::now() < until) {
+  }
+  EXPECT_EQ(read_file(cluster.inside(2, "file")), "");
+  EXPECT_EQ(read_file(cluster.inside(1, "file")), "");
+}
+
 TEST_F(Delegations, WhatIsOpenDoesNotLeave) {
   TestCluster cluster(2, {"consistency.attr_ttl=8s"});
   bring(cluster, 2, "file", noise(100'000));

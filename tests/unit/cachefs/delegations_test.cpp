@@ -31,6 +31,15 @@ TEST(DelegationsTest, ThereAreNoneButThoseOfReplies) {
   EXPECT_FALSE(all.find(kFile + 1));
 }
 
+TEST(DelegationsTest, AReplyWithoutOneEndsIt) {
+  Delegations all;
+  all.take(Delegations::Question(all), kFile, delegated_reply(5));
+  AttributesReply plain = delegated_reply(0);
+  plain.delegated.reset();
+  all.take(Delegations::Question(all), kFile, plain);
+  EXPECT_FALSE(all.find(kFile));
+}
+
 TEST(DelegationsTest, TheyEndByThemselves) {
   Delegations all;
   all.take(Delegations::Question(all), kFile, delegated_reply(5, std::chrono::milliseconds(20)));
