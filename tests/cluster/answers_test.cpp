@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <random>
 #include <tuple>
 
+#include "tests/support/seed.h"
 #include "tests/support/slow_outside.h"
 #include "tests/support/test_cluster.h"
 
@@ -169,9 +169,7 @@ TEST_F(KeptAnswers, ANodeThatStandsStillDelaysTheOthersForAMomentOnly) {
 // A change of a name brings the directory's attributes along, and they wait for the kernel to ask.
 TEST_F(KeptAnswers, OfADirectoryThatSeveralChangeAreForgotten) {
   constexpr int kSteps = 300, kNames = 4;
-  const uint32_t seed = std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "seed " << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(test_seed());
   const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); };
   const auto facts = [](const std::string& path) {
     const struct stat found = stat_of(path);
@@ -239,11 +237,7 @@ TEST_F(KeptAnswers, OfADirectoryThatIsMovedAreOfAfterThat) {
 // Random changes on one node and looks on the other, which must see each of them at once.
 TEST_F(KeptAnswers, AreForgottenBeforeAChangeIsAnswered) {
   constexpr int kSteps = 250, kDirectories = 3, kNames = 5;
-  const auto seed = std::getenv("FOREBAY_TEST_SEED") != nullptr
-                        ? static_cast<uint32_t>(std::strtoul(std::getenv("FOREBAY_TEST_SEED"), nullptr, 10))
-                        : std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "repeat with FOREBAY_TEST_SEED=" << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(test_seed());
   const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); };
   const auto any_name = [&] { return fmt::format("d{}/f{}", below(kDirectories), below(kNames)); };
   const auto facts = [](const std::string& path) -> std::string {

@@ -6,10 +6,10 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <map>
 #include <random>
 
+#include "tests/support/seed.h"
 #include "tests/support/test_cluster.h"
 
 namespace forebay::test {
@@ -64,11 +64,7 @@ TEST_F(Delegations, WhatWasMadeHereIsOpenedAgainWithoutAQuestion) {
 // What is changed on any node is seen by the next open on each of them.
 TEST_F(Delegations, HideNoChangeOfAnotherNode) {
   constexpr int kSteps = 300, kNames = 4, kNodes = 3;
-  const auto seed = std::getenv("FOREBAY_TEST_SEED") != nullptr
-                        ? static_cast<uint32_t>(std::strtoul(std::getenv("FOREBAY_TEST_SEED"), nullptr, 10))
-                        : std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "repeat with FOREBAY_TEST_SEED=" << seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(test_seed());
   const auto below = [&](uint32_t bound) { return static_cast<uint32_t>(random() % bound); };
   TestCluster cluster(kNodes, {"consistency.attr_ttl=8s"});
   std::map<std::string, std::string> model;

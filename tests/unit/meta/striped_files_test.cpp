@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <random>
@@ -16,6 +15,7 @@
 #include "meta/server.h"
 #include "storage/server.h"
 #include "tests/support/files.h"
+#include "tests/support/seed.h"
 #include "tests/support/temp_dir.h"
 
 namespace forebay::meta {
@@ -405,11 +405,7 @@ TEST_F(StripedFiles, ADirectorySaysHowItsFilesAre) {
 
 // Random work on one file, beside a string that has the same done to it.
 TEST_F(StripedFiles, AreWhatAModelSays) {
-  const auto seed = std::getenv("FOREBAY_TEST_SEED") != nullptr
-                        ? static_cast<uint32_t>(std::strtoul(std::getenv("FOREBAY_TEST_SEED"), nullptr, 10))
-                        : std::random_device{}();
-  SCOPED_TRACE(testing::Message() << "repeat with FOREBAY_TEST_SEED=" << seed);
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(test::test_seed());
   std::string model = test::noise(10 * kChunk + 321);
   test::write_file(outside("a"), model);
   InodeId id = lookup("a");
