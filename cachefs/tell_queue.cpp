@@ -83,9 +83,11 @@ void TellQueue::tell(Waiting all) {
   for (const Released& each : all.released) {
     if (each.told) layouts_->remove(each.id, each.flags);
   }
-  // That a file is gone by now is no harm: what has it open reads its chunk file.
+  // That a file is gone by now (ESTALE) is no harm: who has it open reads its chunk file. Neither is a server that is
+  // away, which knows of no handle when it comes back; but it is not waited for once for each file.
   for (const InodeId id : all.opened) {
-    if (layouts_->has_untold(id)) (void)tell_handles(meta_, *layouts_, id);
+    const Status told = layouts_->has_untold(id) ? tell_handles(meta_, *layouts_, id) : Status{};
+    if (!told && told.error().code != ESTALE) break;
   }
   if (!all.forgotten.empty()) meta_.forget_many(all.forgotten);
 }

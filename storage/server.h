@@ -99,6 +99,8 @@ class StorageServer final : public StorageService {
   // --- storage/ops/open.cpp
   Result<UniqueFd> open_external(InodeId id, const ExternalRef& ref, int flags);
   Result<Stripe> stripe_in(const Layout& layout) const;
+  // `handles`: as in CachingFileRequest. Ended by close_file().
+  void add_open(const FilePtr& file, uint32_t handles);
 
   // --- storage/ops/read.cpp
   // Where [offset, offset + bytes) of the file lies in the chunk file. EINVAL: not in one chunk here.

@@ -328,10 +328,12 @@ Status StorageServer::copy_out(InodeId id, const ExternalRef& to, uint64_t size)
   ASSIGN_OR_RETURN(const UniqueFd external, external_.open_ref(to, O_WRONLY));
   // Before the bytes: other targets bring theirs at the same time.
   if (::ftruncate(external.get(), static_cast<off_t>(size)) != 0) return fail_errno();
+  add_open(file, 0);  // what is missing is fetched
   Status copied = copy_all(*file, external.get());
   if (!copied && (copied.error().code == ESTALE || copied.error().code == ENOENT)) {
     copied = copy_present(*file, external.get());
   }
+  close_file(id);
   RETURN_IF_ERROR(copied);
   if (::fdatasync(external.get()) != 0) return fail_errno();
   return {};

@@ -60,17 +60,19 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
   }
   if (needs_source) RETURN_IF_ERROR(source_of(*file, &request));
 
-  {
-    const std::lock_guard lock(file->fetch_mutex);
-    file->opens = request.handles > 0 ? static_cast<int>(std::min(request.handles, kMostHandles)) : file->opens + 1;
-  }
-  Shard& shard = shard_of(request.id);
-  {
-    const std::lock_guard lock(shard.mutex);
-    shard.open[request.id] = file;
-  }
+  add_open(file, request.handles);
   if (was_reset) refill(file);
   return state;
+}
+
+void StorageServer::add_open(const FilePtr& file, uint32_t handles) {
+  {
+    const std::lock_guard lock(file->fetch_mutex);
+    file->opens = handles > 0 ? static_cast<int>(std::min(handles, kMostHandles)) : file->opens + 1;
+  }
+  Shard& shard = shard_of(file->id());
+  const std::lock_guard lock(shard.mutex);
+  shard.open[file->id()] = file;
 }
 
 void StorageServer::close_file(InodeId id) {
