@@ -60,6 +60,7 @@ void AnswerNewsReader::run() {
     if (!asked) {
       session_.read_ahead.revoke_all();
       session_.delegations.revoke_all();
+      session_.absent_names.forget_all();
     }
     lock.lock();
     if (!asked) wake_.wait_for(lock, kPause, [this] { return stopping_; });
@@ -74,6 +75,7 @@ void AnswerNewsReader::heed(const AnswerNews& news) {
     session_.delegations.revoke(id);
     (void)fuse_lowlevel_notify_inval_inode(fuse_, id, kNoPages, 0);
   }
+  if (news.names) session_.absent_names.forget_all();
   const bool forgotten = news.names && await_.heeds_names && !has_mounts_below() && forget_names();
   if (news.names && !forgotten) {
     // Somebody has mounted something here: no more names, and those that the kernel has become old.

@@ -59,7 +59,7 @@ void BackingTable::leave(InodeId id) {
   if (--it->second->users == 0) shard.entries.erase(it);
 }
 
-Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info, By by) {
+Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info, By by, NewFile* new_file) {
   const std::shared_ptr<Entry> entry = enter(id);
   std::unique_lock lock(entry->mutex);
   // Whoever has just closed the file is still to be heard of. Beside his handle a command's would have to be backed as
@@ -67,7 +67,10 @@ Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info
   constexpr std::chrono::milliseconds kMoment{100};
   const bool control = (info->flags & kControlOpenFlags) == kControlOpenFlags;
   if (control) entry->released.wait_for(lock, kMoment, [&entry] { return entry->backed == 0; });
-  const Result<Access> access = choose(request, id, *entry, info->flags, by);
+  LeaseRequest lease{.id = id, .direct = (info->flags & O_DIRECT) != 0};
+  if (new_file != nullptr) lease.new_file = std::move(*new_file);
+  const Result<Access> access = choose(request, lease, *entry, info->flags, by);
+  if (new_file != nullptr) *new_file = std::move(lease.new_file);
   if (!access) {
     leave(id);
     return access;
@@ -91,7 +94,7 @@ Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info
   return access;
 }
 
-Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry, int flags, By by) {
+Result<Access> BackingTable::choose(fuse_req_t request, LeaseRequest& lease, Entry& entry, int flags, By by) {
   if (entry.unbacked > 0 || (entry.backed == 0 && (by == By::kDelegationOfEmpty || is_off()))) return unbacked();
   const bool control = (flags & kControlOpenFlags) == kControlOpenFlags;
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
@@ -99,7 +102,8 @@ Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry
   // chunk file, without our records.
   const bool special = (flags & (O_APPEND | O_DSYNC | O_SYNC)) != 0;
   const bool unpaced = !control && (!writes || (policy_ != Passthrough::kRead && !each_write_ && !special));
-  LeaseRequest lease{id, writes, policy_ == Passthrough::kOn, false, (flags & O_DIRECT) != 0};
+  lease.writes = writes;
+  lease.at_any_room = policy_ == Passthrough::kOn;
   Status lent = unpaced ? lend(request, lease, entry) : Status(fail(EAGAIN));
   if (lent) return Access::kPassthrough;
   const bool nothing_to_lend = lent.error().code == ENODATA || lent.error().code == ENOTSUP;
@@ -110,13 +114,13 @@ Result<Access> BackingTable::choose(fuse_req_t request, InodeId id, Entry& entry
     return mapped ? Access::kMapped : Access::kDirect;
   }
   // A command must not hold the chunk file that it wants to drop.
-  if (entry.backed == 0 && (control || !is_mapped(id))) return Access::kCached;
+  if (entry.backed == 0 && (control || !is_mapped(lease.id))) return Access::kCached;
 
   // The kernel takes no other handle beside a backed one, and what is stored into a mapping that outlived its handle is
   // in no page of the kernel's but the chunk file's. What changed outside under those who have it open comes
   // again: without all of it a mapping would show old bytes.
   constexpr std::chrono::seconds kLongestFetch{30};
-  if (!control) (void)storage_.fetch_all(id, kLongestFetch);
+  if (!control) (void)storage_.fetch_all(lease.id, kLongestFetch);
   lease.beside = true;
   lent = lend(request, lease, entry);
   if (!lent) return Failure(std::move(lent).error());
@@ -128,8 +132,10 @@ bool BackingTable::is_mapped(InodeId id) {
   return state && state->leased;
 }
 
-Status BackingTable::lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry) {
+Status BackingTable::lend(fuse_req_t request, LeaseRequest& lease, Entry& entry) {
   const Result<UniqueFd> fd = storage_.lease(lease);
+  const bool heard = fd || fd.error().code == EAGAIN || fd.error().code == ENODATA || fd.error().code == ENOTSUP;
+  if (heard) lease.new_file.reset();
   if (!fd) {
     // In a cluster that may be true of one target alone.
     if (fd.error().code == ENOTSUP && !shared_) disable(fd.error().context);

@@ -40,10 +40,12 @@ class BackingTable {
 
   // Who has let the file be opened. One that is empty has nothing to be lent.
   enum class By { kServer, kDelegation, kDelegationOfEmpty };
+  // Of a file that was just made: what its target is to hear. Taken out when that has heard it, with the lease.
+  using NewFile = std::optional<CachingFileRequest>;
   // Decides how the handle that is being opened works, and fills in `info`. Ended by release() with what it returned.
   // Errors of the cache file system and of the metadata database. Of a delegation also what kept the chunk file from
   // being lent, which the metadata server may change: EAGAIN, not all of it is there; EHOSTUNREACH.
-  Result<Access> open(fuse_req_t request, InodeId id, fuse_file_info* info, By by = By::kServer);
+  Result<Access> open(fuse_req_t request, InodeId id, fuse_file_info* info, By by, NewFile* new_file = nullptr);
   // `request` may be null. The lease of a handle that is backed is the caller's to end, before or after.
   static bool is_backed(Access access) { return access == Access::kPassthrough || access == Access::kMapped; }
   void release(fuse_req_t request, InodeId id, Access access);
@@ -68,8 +70,9 @@ class BackingTable {
   std::shared_ptr<Entry> enter(InodeId id);
   void leave(InodeId id);
   Access unbacked() const { return shared_ ? Access::kDirect : Access::kCached; }
-  Result<Access> choose(fuse_req_t request, InodeId id, Entry& entry, int flags, By by);
-  Status lend(fuse_req_t request, const LeaseRequest& lease, Entry& entry);
+  Result<Access> choose(fuse_req_t request, LeaseRequest& lease, Entry& entry, int flags, By by);
+  // Takes lease.new_file out if the target has heard of it.
+  Status lend(fuse_req_t request, LeaseRequest& lease, Entry& entry);
   // Without a handle: a mapping of the chunk file may be left, through which it is written.
   bool is_mapped(InodeId id);
   bool is_off();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 
+#include "cachefs/absent_names.h"
 #include "cachefs/backing.h"
 #include "cachefs/delegations.h"
 #include "cachefs/lock_book.h"
@@ -34,9 +35,10 @@ struct Session {
   bool in_cluster() const { return layouts != nullptr; }
   BackingTable backing{storage, options.config, in_cluster()};
   RingTransport ring{options.config.fuse};
-  // These three are used in a cluster only.
+  // These are used in a cluster only.
   TellQueue tell_queue{meta, storage, layouts};
   Delegations delegations;
+  AbsentNames absent_names{[this](InodeId directory) { return meta.all_names(directory); }};
   ReadAhead read_ahead{meta, storage};
   LockBook lock_book;
   LockWaits lock_waits{meta};
@@ -54,6 +56,11 @@ struct Session {
 inline void changes_data(Session& session, InodeId id) {
   session.read_ahead.revoke(id);
   session.delegations.written(id);
+}
+
+// It has made, or tried to make, a name.
+inline void changes_names(Session& session, InodeId directory, std::string_view name) {
+  if (session.in_cluster()) session.absent_names.made(directory, name);
 }
 
 inline Session& session_of(fuse_req_t request) { return *static_cast<Session*>(fuse_req_userdata(request)); }

@@ -153,15 +153,33 @@ Status MetaServer::commit_flush(const InodePtr& inode, uint64_t epoch) {
 }
 
 Result<bool> MetaServer::settle_clean(const InodePtr& inode) {
-  uint64_t epoch = 0;
-  {
-    const std::lock_guard lock(inode->mutex);
-    epoch = inode->dirty_epoch;
-  }
+  const uint64_t epoch = dirty_epoch_of(inode);
   ASSIGN_OR_RETURN(const SettleReply reply, storage_.settle(inode->id));
   if (reply.settled == Settled::kNewer) return false;
   set_clean(inode, epoch, reply.state, reply.settled == Settled::kUnchanged);
   return true;
+}
+
+void MetaServer::settle_clean(const std::vector<InodePtr>& inodes) {
+  if (inodes.empty()) return;
+  std::vector<InodeId> ids;
+  std::vector<uint64_t> epochs;
+  for (const InodePtr& inode : inodes) {
+    ids.push_back(inode->id);
+    epochs.push_back(dirty_epoch_of(inode));
+  }
+  const std::vector<Result<SettleReply>> replies = storage_.settle_many(ids);
+  for (size_t i = 0; i < inodes.size(); ++i) {
+    const Result<SettleReply>& reply = replies[i];
+    if (!reply) log(Module::kMeta).warn("{}", reply.error().message());
+    if (!reply || reply->settled == Settled::kNewer) continue;
+    set_clean(inodes[i], epochs[i], reply->state, reply->settled == Settled::kUnchanged);
+  }
+}
+
+uint64_t MetaServer::dirty_epoch_of(const InodePtr& inode) {
+  const std::lock_guard lock(inode->mutex);
+  return inode->dirty_epoch;
 }
 
 void MetaServer::set_clean(const InodePtr& inode, uint64_t epoch, const ChunkState& state, bool leased) {

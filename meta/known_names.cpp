@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 
 #include "consistency/external_tree.h"
@@ -15,18 +14,8 @@ namespace forebay::meta {
 namespace {
 
 constexpr size_t kMostDirectories = 64;
-constexpr size_t kMostKnown = 8192;      // of one directory
 constexpr uint64_t kNamesPerTrip = 64;   // of a listing: few, for those outsides that look at each name
 constexpr uint64_t kTooLarge = 1 << 20;  // files to make before a directory is tried again
-
-bool is_plain(std::string_view name) {
-  constexpr std::string_view kOthers = "._-+=,@%~";
-  const auto is_portable = [&](unsigned char letter) {
-    return (letter < 0x80 && std::isalnum(letter) != 0) || kOthers.find(static_cast<char>(letter)) != kOthers.npos;
-  };
-  return !name.empty() && name.size() <= NameFilter::kLongestName && name.front() != '.' &&
-         std::all_of(name.begin(), name.end(), is_portable);
-}
 
 struct Listing {
   NameFilter names;
@@ -39,7 +28,7 @@ std::optional<Listing> names_in(int directory_fd) {
   if (!fd) return std::nullopt;
   Listing listing;
   alignas(dirent64) std::array<char, 32 << 10> buffer;
-  while (listing.count <= kMostKnown) {
+  while (listing.count <= NameFilter::kMostNames) {
     const ssize_t bytes = ::getdents64(fd->get(), buffer.data(), buffer.size());
     if (bytes < 0) return std::nullopt;
     if (bytes == 0) return listing;
@@ -56,10 +45,23 @@ std::optional<Listing> names_in(int directory_fd) {
 }  // namespace
 
 bool KnownNames::lacks(InodeId directory, int fd, std::string_view name, std::chrono::milliseconds* valid_for) {
-  if (ttl_ == ttl_.zero() || !is_plain(name)) return false;
+  if (ttl_ == ttl_.zero() || !NameFilter::takes(name)) return false;
   std::unique_lock lock(mutex_);
+  const Directory* const known = listed_now(lock, directory, fd, valid_for);
+  return known != nullptr && !known->names.may_have(name);
+}
+
+std::optional<NameFilter> KnownNames::all(InodeId directory, int fd, std::chrono::milliseconds* valid_for) {
+  if (ttl_ == ttl_.zero()) return {};
+  std::unique_lock lock(mutex_);
+  const Directory* const known = listed_now(lock, directory, fd, valid_for);
+  return known == nullptr ? std::nullopt : std::optional(known->names.copy());
+}
+
+const KnownNames::Directory* KnownNames::listed_now(std::unique_lock<std::mutex>& lock, InodeId directory, int fd,
+                                                    std::chrono::milliseconds* valid_for) {
   auto known = directories_.find(directory);
-  if (known == directories_.end() || known->second.listing) return false;
+  if (known == directories_.end() || known->second.listing) return nullptr;
   if (!is_fresh(known->second) && known->second.made >= known->second.worth) {
     known->second = {.worth = known->second.worth, .listing = true};
     lock.unlock();
@@ -68,18 +70,18 @@ bool KnownNames::lacks(InodeId directory, int fd, std::string_view name, std::ch
     std::optional<Listing> found = names_in(fd);
     lock.lock();
     known = directories_.find(directory);
-    if (known == directories_.end()) return false;
+    if (known == directories_.end()) return nullptr;
     known->second.listing = false;
     known->second.worth = found ? kFirstWorth + found->count / kNamesPerTrip : kTooLarge;
-    if (!found) return false;
+    if (!found) return nullptr;
     known->second.listed_at = now;
     known->second.count += found->count;
     known->second.names.add(found->names);
   }
-  if (!is_fresh(known->second) || known->second.names.may_have(name)) return false;
+  if (!is_fresh(known->second)) return nullptr;
   *valid_for =
       ttl_ - std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - known->second.listed_at);
-  return valid_for->count() >= 0;
+  return valid_for->count() >= 0 ? &known->second : nullptr;
 }
 
 void KnownNames::made(InodeId directory, std::string_view name) {
@@ -103,7 +105,7 @@ void KnownNames::listed(InodeId directory) {
 void KnownNames::note(Directory& known, std::string_view name) {
   if (!known.listing && !is_fresh(known)) return;
   if (known.names.add(name)) ++known.count;
-  if (!known.listing && known.count > kMostKnown) known = {.worth = kTooLarge};
+  if (!known.listing && known.count > NameFilter::kMostNames) known = {.worth = kTooLarge};
 }
 
 bool KnownNames::is_fresh(const Directory& directory) const {

@@ -16,11 +16,12 @@
 #include <chrono>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <unordered_map>
 
+#include "core/name_filter.h"
 #include "core/protocol/types.h"
-#include "meta/name_filter.h"
 
 namespace forebay::meta {
 
@@ -32,6 +33,9 @@ class KnownNames {
   // Whether `directory` has no such name. Lists the directory, of which `fd` is a descriptor (O_PATH is enough), when
   // that pays. `*valid_for`: for how long the answer counts.
   bool lacks(InodeId directory, int fd, std::string_view name, std::chrono::milliseconds* valid_for);
+
+  // The same for a client that keeps all names of it itself. Nothing: they are not known, or it does not pay.
+  std::optional<NameFilter> all(InodeId directory, int fd, std::chrono::milliseconds* valid_for);
 
   // A name was made by us. Call it before anybody hears of it.
   void made(InodeId directory, std::string_view name);
@@ -51,6 +55,9 @@ class KnownNames {
     bool listing = false;  // under way
   };
 
+  // Null: there is no listing that answers. The caller holds mutex_ by `lock`.
+  const Directory* listed_now(std::unique_lock<std::mutex>& lock, InodeId directory, int fd,
+                              std::chrono::milliseconds* valid_for);
   // The caller holds mutex_.
   bool is_fresh(const Directory& directory) const;
   void note(Directory& known, std::string_view name);

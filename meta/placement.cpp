@@ -35,6 +35,14 @@ std::vector<TargetId> Placement::draining() const {
   return ids;
 }
 
+uint64_t Placement::run_on(const std::string& node, const Layout& layout) const {
+  if (!targets_ || layout.targets.size() != 1) return 0;
+  for (const TargetInfo& target : targets_()) {
+    if (target.id == layout.targets.front()) return target.node == node ? target.run : 0;
+  }
+  return 0;
+}
+
 uint64_t Placement::chunk_size_for(size_t targets) const {
   constexpr uint64_t kRequestBytes = 1 << 20;
   if (targets == 1) return plain_->chunk_size_bytes;

@@ -23,6 +23,8 @@ class Placement {
   // The layout for a file of so many bytes that a caller on `node` touches first, below a directory with that rule (or
   // none). Over fewer targets than it asks for where there are fewer. ENXIO when no target takes files. Thread safe.
   Result<std::shared_ptr<const Layout>> place(const std::string& node, LayoutRule rule, uint64_t size_bytes);
+  // The run of the file's one target, if that is on the node (TargetInfo::run); otherwise 0. Thread safe.
+  uint64_t run_on(const std::string& node, const Layout& layout) const;
   // Those that are to be emptied. Thread safe.
   std::vector<TargetId> draining() const;
   // True if there are targets of other processes.

@@ -59,6 +59,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
   void on_replaced(std::function<void(InodeId, uint64_t generation)> revoke);
 
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
+  Result<NamesReply> all_names(InodeId directory) override;
   Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) override;
   void forget(InodeId id, uint64_t count) override;
   Result<EntryReply> mknod(const Caller& caller, InodeId parent, std::string_view name, mode_t mode,
@@ -366,8 +367,11 @@ class MetaServer final : public MetaService, public MetaPeerService {
                                const std::function<int(int directory_fd, const char* name)>& call);
 
   // --- meta/ops/open.cpp
-  void end_open(const InodePtr& inode, int flags);
-  Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created);
+  // True for the last one. Then what was open for writing is settled, and closed_last() follows.
+  bool end_open(const InodePtr& inode, int flags);
+  void closed_last(const InodePtr& inode);
+  Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created,
+                    std::optional<CachingFileRequest>* new_file = nullptr);
   void add_writer(const InodePtr& inode);
 
   // --- meta/ops/layout.cpp
@@ -404,6 +408,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
   void set_clean(const InodePtr& inode, uint64_t epoch, const ChunkState& state, bool leased);
   // True if there is nothing to flush.
   Result<bool> settle_clean(const InodePtr& inode);
+  void settle_clean(const std::vector<InodePtr>& inodes);
+  static uint64_t dirty_epoch_of(const InodePtr& inode);
   // Of a file that became dirty; one that is transient stays so.
   void schedule_flush(const Inode& inode);
   void keep_dirty(const InodePtr& inode);

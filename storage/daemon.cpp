@@ -23,14 +23,16 @@ namespace {
 struct Target {
   std::string directory;
   IdentityFile identity;
+  uint64_t run = 0;
   std::unique_ptr<StorageServer> server;
 };
 
 Result<std::vector<Target>> take_targets(const Config& config) {
   std::vector<Target> targets;
+  const uint64_t run = transport::random_number();
   for (const std::string& directory : split_list(config.storaged.targets)) {
     ASSIGN_OR_RETURN(IdentityFile identity, IdentityFile::take(directory));
-    targets.push_back({directory, std::move(identity), nullptr});
+    targets.push_back({directory, std::move(identity), run, nullptr});
   }
   return targets;
 }
@@ -59,6 +61,7 @@ ServerInfo describe(const Config& config, const std::vector<Target>& targets) {
     TargetInfo& told = info.targets.emplace_back();
     told.path = target.directory;
     told.identity = target.identity.identity();
+    told.run = target.run;
     if (target.server == nullptr) continue;
     const SpaceReport space = target.server->space();
     told.capacity_bytes = space.capacity_bytes;
@@ -70,6 +73,7 @@ ServerInfo describe(const Config& config, const std::vector<Target>& targets) {
 Status open_target(const Config& config, const consistency::ExternalTree& external, Target& target, TargetId id) {
   ASSIGN_OR_RETURN(StorageServer::Options options, server_options(config, target.directory));
   options.target = id;
+  options.run = target.run;
   options.target_directory = target.directory + "/chunks";
   options.paces_writers = true;
   options.each_write_goes_out = config.flush.policy == FlushPolicy::kWriteThrough;

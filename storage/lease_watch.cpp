@@ -25,6 +25,11 @@ void LeaseWatch::add(const std::shared_ptr<ChunkFile>& file) {
   wake_.notify_all();
 }
 
+void LeaseWatch::settled(const ChunkFile& file) {
+  const std::lock_guard lock(mutex_);
+  if (!file.may_be_written()) files_.erase(file.id());
+}
+
 size_t LeaseWatch::count() const {
   const std::lock_guard lock(mutex_);
   return files_.size();
@@ -37,10 +42,7 @@ void LeaseWatch::look_at_all() {
     for (const auto& [id, file] : files_) files.push_back(file);
   }
   for (const std::shared_ptr<ChunkFile>& file : files) {
-    if (look_(*file)) continue;
-    const std::lock_guard lock(mutex_);
-    // A lease that was given meanwhile has put it here again.
-    if (!file->may_be_written()) files_.erase(file->id());
+    if (!look_(*file)) settled(*file);
   }
 }
 

@@ -23,6 +23,8 @@ class LeaseWatch {
   void stop();
 
   void add(const std::shared_ptr<ChunkFile>& file);
+  // Nobody may write to the file unseen any more, unless it was lent again.
+  void settled(const ChunkFile& file);
   size_t count() const;
   // Looks at all files now.
   void look_at_all();

@@ -15,6 +15,7 @@
 #include "storage/chunk_file.h"
 #include "storage/fetcher.h"
 #include "storage/lease_watch.h"
+#include "storage/new_numbers.h"
 #include "storage/space_account.h"
 
 namespace forebay::storage {
@@ -23,6 +24,7 @@ class StorageServer final : public StorageService {
  public:
   struct Options {
     TargetId target = 0;
+    uint64_t run = 0;  // TargetInfo::run
     std::string target_directory;
     uint64_t capacity_bytes = 0;
     uint64_t high_watermark_bytes = 0;  // above it the metadata server is told to evict in the background
@@ -99,8 +101,13 @@ class StorageServer final : public StorageService {
   // --- storage/ops/open.cpp
   Result<UniqueFd> open_external(InodeId id, const ExternalRef& ref, int flags);
   Result<Stripe> stripe_in(const Layout& layout) const;
+  // What the client says that has made it. EBADFD: it is known here, or was.
+  Result<ChunkState> open_new(const FilePtr& file, const CachingFileRequest& request);
+  // True if a chunk file was emptied for another version. The caller holds the file's mutex exclusively.
+  Result<bool> take_note(ChunkFile& file, const CachingFileRequest& request);
   // `handles`: as in CachingFileRequest. Ended by close_file().
   void add_open(const FilePtr& file, uint32_t handles);
+  void keep_open(const FilePtr& file);
 
   // --- storage/ops/read.cpp
   // Where [offset, offset + bytes) of the file lies in the chunk file. EINVAL: not in one chunk here.
@@ -165,6 +172,7 @@ class StorageServer final : public StorageService {
   BandwidthLimit flush_limit_;
   LeaseWatch lease_watch_;
   std::string no_leases_;  // why; empty if there are
+  NewNumbers new_numbers_;
 
   // Files in use, by shards so that opens of different files do not wait for each other. `recent` keeps the last few
   // closed ones, because programs open the same file again.

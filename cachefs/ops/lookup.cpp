@@ -8,6 +8,13 @@ namespace forebay::cachefs::ops {
 // asks the outside once. What is made here the kernel knows by itself.
 void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) {
   Session& session = session_of(request);
+  if (session.in_cluster()) {
+    if (const auto valid_for = session.absent_names.lacks(parent, name)) {
+      const fuse_entry_param none = entry_param_of(EntryReply{.valid_for = *valid_for});
+      fuse_reply_entry(request, &none);
+      return;
+    }
+  }
   const Delegations::Question question(session.delegations);
   const Result<EntryReply> entry = session.meta.lookup(caller_of(request, Groups::kNone), parent, name);
   if (!entry) return reply_error(request, entry.error());

@@ -5,7 +5,9 @@
 namespace forebay::cachefs::ops {
 namespace {
 
-void reply_entry(fuse_req_t request, const Result<EntryReply>& entry) {
+// Of a name that is made.
+void reply_entry(fuse_req_t request, InodeId parent, const char* name, const Result<EntryReply>& entry) {
+  changes_names(session_of(request), parent, name);
   if (!entry) return reply_error(request, entry.error());
   const fuse_entry_param param = entry_param_of(*entry);
   MetaService& meta = session_of(request).meta;
@@ -15,19 +17,24 @@ void reply_entry(fuse_req_t request, const Result<EntryReply>& entry) {
 }  // namespace
 
 void mknod(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode, dev_t device) {
-  reply_entry(request, session_of(request).meta.mknod(caller_of(request, Groups::kAll), parent, name, mode, device));
+  MetaService& meta = session_of(request).meta;
+  reply_entry(request, parent, name, meta.mknod(caller_of(request, Groups::kAll), parent, name, mode, device));
 }
 
 void mkdir(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode) {
-  reply_entry(request, session_of(request).meta.mkdir(caller_of(request, Groups::kAll), parent, name, mode));
+  MetaService& meta = session_of(request).meta;
+  reply_entry(request, parent, name, meta.mkdir(caller_of(request, Groups::kAll), parent, name, mode));
 }
 
 void symlink(fuse_req_t request, const char* target, fuse_ino_t parent, const char* name) {
-  reply_entry(request, session_of(request).meta.symlink(caller_of(request, Groups::kAll), parent, name, target));
+  MetaService& meta = session_of(request).meta;
+  reply_entry(request, parent, name, meta.symlink(caller_of(request, Groups::kAll), parent, name, target));
 }
 
 void link(fuse_req_t request, fuse_ino_t inode, fuse_ino_t new_parent, const char* new_name) {
-  reply_entry(request, session_of(request).meta.link(caller_of(request, Groups::kAll), inode, new_parent, new_name));
+  MetaService& meta = session_of(request).meta;
+  const Caller caller = caller_of(request, Groups::kAll);
+  reply_entry(request, new_parent, new_name, meta.link(caller, inode, new_parent, new_name));
 }
 
 void readlink(fuse_req_t request, fuse_ino_t inode) {
@@ -50,6 +57,7 @@ void rename(fuse_req_t request, fuse_ino_t parent, const char* name, fuse_ino_t 
   meta.directories_move();
   const Status renamed = meta.rename(caller_of(request, Groups::kAll), parent, name, new_parent, new_name, flags);
   meta.directories_move();  // nor what was told meanwhile
+  changes_names(session_of(request), new_parent, new_name);
   reply_status(request, renamed);
 }
 

@@ -35,14 +35,17 @@ void set_handle(Session& session, const Caller& caller, InodeId id, Access acces
   info->fh = reinterpret_cast<uint64_t>(handle.release());
 }
 
-Status make_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& opened,
-                   fuse_file_info* info) {
+Status make_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& opened, fuse_file_info* info,
+                   BackingTable::NewFile new_file = {}) {
   Session& session = session_of(request);
   if (session.in_cluster()) session.layouts->add(id, info->flags, opened.layout);
-  const Result<Access> access = session.backing.open(request, id, info);
-  if (!access) {
+  const Result<Access> access = session.backing.open(request, id, info, BackingTable::By::kServer, &new_file);
+  Status known = access ? Status{} : Failure(access.error());
+  if (known && new_file) known = tell_handles(session.meta, *session.layouts, id);
+  if (!known) {
+    if (access) session.backing.release(request, id, *access);
     if (session.in_cluster()) session.layouts->remove(id, info->flags);
-    return Failure(access.error());
+    return known;
   }
   set_handle(session, caller, id, *access, opened.flush_failures, info);
   return {};
@@ -65,7 +68,7 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& entry, fuse_file_info* info) {
   if (!entry) return reply_error(request, entry.error());
   Session& session = session_of(request);
-  if (Status made = make_handle(request, caller, entry->id, {entry->layout}, info); !made) {
+  if (Status made = make_handle(request, caller, entry->id, {entry->layout}, info, entry->new_file); !made) {
     session.meta.release(entry->id, info->flags);
     session.meta.forget(entry->id, 1);
     return reply_error(request, made.error());
@@ -125,6 +128,7 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
   const Caller caller = caller_of(request, Groups::kAll);
   const Delegations::Question question(session.delegations);
   const Result<CreateReply> made = session.meta.create(caller, parent, name, mode, info->flags);
+  changes_names(session, parent, name);
   if (made) session.delegations.take(question, made->id, *made);
   reply_create(request, caller, made, info);
 }

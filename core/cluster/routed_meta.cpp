@@ -122,6 +122,11 @@ Result<std::string> RoutedMeta::readlink(const Caller& caller, InodeId id) {
 
 // --- attributes
 
+Result<NamesReply> RoutedMeta::all_names(InodeId directory) {
+  ASSIGN_OR_RETURN(MetaService * server, owner(directory));
+  return server->all_names(directory);
+}
+
 Result<AttributesReply> RoutedMeta::getattr(InodeId id) {
   ASSIGN_OR_RETURN(MetaService * server, owner(id));
   return server->getattr(id);
@@ -173,7 +178,7 @@ Result<CreateReply> RoutedMeta::create(const Caller& caller, InodeId parent, std
   // It was there already, and is another server's.
   ASSIGN_OR_RETURN(const EntryReply entry, follow_made(*server, caller, parent, name, *made));
   Result<OpenReply> opened = open(caller, entry.id, flags & ~O_CREAT);
-  if (opened) return CreateReply{entry, std::move(opened->layout)};
+  if (opened) return CreateReply{entry, std::move(opened->layout), {}};
   forget(entry.id, 1);
   return Failure(std::move(opened).error());
 }

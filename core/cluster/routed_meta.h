@@ -15,6 +15,7 @@ class RoutedMeta final : public MetaService {
   explicit RoutedMeta(std::vector<ServicePtr> servers) : servers_(std::move(servers)) {}
 
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
+  Result<NamesReply> all_names(InodeId directory) override;
   Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) override;
   void forget(InodeId id, uint64_t count) override;
   void forget_many(std::span<const Forgotten> all) override;

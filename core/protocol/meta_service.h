@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/name_filter.h"
 #include "core/protocol/answer_news.h"
 #include "core/protocol/locks.h"
 #include "core/protocol/types.h"
@@ -49,6 +50,12 @@ struct EntryReply {
   std::optional<Layout> delegated;  // as in AttributesReply
 };
 
+// For no time: they are not known.
+struct NamesReply {
+  NameFilter names;
+  std::chrono::milliseconds valid_for{0};
+};
+
 struct OpenReply {
   Layout layout;
   uint64_t flush_failures = 0;  // until now
@@ -56,6 +63,9 @@ struct OpenReply {
 
 struct CreateReply : EntryReply {
   Layout layout;
+  // Its target, which is on the client's node, has not heard of it: the client is to tell it, with the lease that it
+  // asks for (LeaseRequest::new_file), or to have it told, by reopen(). Before it reads, writes or closes the file.
+  std::optional<CachingFileRequest> new_file;
 };
 
 struct OpenDirectoryReply {
@@ -155,6 +165,8 @@ class MetaService : public MetaCallbacks {
   // --- names. Replies with an entry count one lookup, which forget() takes back. Inode 0, from lookup() alone: there
   // is no such name.
   virtual Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) = 0;
+  // All names that a directory has in which the client makes files: what is not among them it need not look up.
+  virtual Result<NamesReply> all_names(InodeId directory) = 0;
   // Of the server to which another one's reply has sent: the object, which it has, at a name in a directory of that
   // one's. ESTALE: by now there is another object, or none.
   virtual Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) = 0;

@@ -34,6 +34,7 @@ struct TargetInfo {
   Reachability reachability = Reachability::kOnline;
   Consistency consistency = Consistency::kGood;
   bool draining = false;  // takes no new files, and is to be emptied
+  uint64_t run = 0;       // of its server: another one after each start
 };
 
 // A server other than mgmtd itself.

@@ -20,6 +20,7 @@ class RemoteMeta final : public MetaService {
   explicit RemoteMeta(transport::Channel& channel) : stub_(&channel) {}
 
   Result<EntryReply> lookup(const Caller& caller, InodeId parent, std::string_view name) override;
+  Result<NamesReply> all_names(InodeId directory) override;
   Result<EntryReply> enter(InodeId parent, std::string_view name, const Identity& identity) override;
   void forget(InodeId id, uint64_t count) override;
   void forget_many(std::span<const Forgotten> all) override;

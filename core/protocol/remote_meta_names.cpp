@@ -67,6 +67,13 @@ Result<EntryReply> RemoteMeta::lookup(const Caller& caller, InodeId parent, std:
   return ask_for_entry(stub_, &wire::Meta::Lookup, request_of_name(caller, parent, name));
 }
 
+Result<NamesReply> RemoteMeta::all_names(InodeId directory) {
+  wire::InodeRequest request;
+  request.set_id(directory);
+  ASSIGN_OR_RETURN(const auto reply, ask<wire::Meta>(stub_, &wire::Meta::AllNames, request));
+  return wire::decode(reply);
+}
+
 Result<EntryReply> RemoteMeta::enter(InodeId parent, std::string_view name, const Identity& identity) {
   wire::EnterRequest request;
   request.set_parent(parent);

@@ -237,7 +237,9 @@ Status RemoteStorage::revert(InodeId id, const Validator& version) {
 }
 
 Result<UniqueFd> RemoteStorage::lease(const LeaseRequest& request) {
-  if (!channel_.is_local()) return fail(ENOTSUP, "{}: descriptors go over Unix sockets alone", channel_.name());
+  if (!channel_.is_local()) {
+    return fail(request.new_file ? EBADFD : ENOTSUP, "{}: descriptors go over Unix sockets alone", channel_.name());
+  }
   auto message = request_of<wire::LeaseRequest>(request.id);
   wire::encode(request, message);
   transport::Call call;
@@ -257,6 +259,21 @@ void RemoteStorage::end_leases(std::span<const InodeId> ids) {
 Result<SettleReply> RemoteStorage::settle(InodeId id) {
   ASSIGN_OR_RETURN(const auto reply, ask<wire::Storage>(stub_, &wire::Storage::Settle, file(id)));
   return wire::decode(reply);
+}
+
+std::vector<Result<SettleReply>> RemoteStorage::settle_many(std::span<const InodeId> ids) {
+  const auto reply = ask<wire::Storage>(stub_, &wire::Storage::SettleMany, files(ids));
+  std::vector<Result<SettleReply>> settled;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (!reply) {
+      settled.push_back(Failure(reply.error()));
+    } else if (i < static_cast<size_t>(reply->replies_size())) {
+      settled.push_back(wire::decode(reply->replies(static_cast<int>(i))));
+    } else {
+      settled.push_back(fail(EPROTO, "{}: an answer is missing", channel_.name()));
+    }
+  }
+  return settled;
 }
 
 void RemoteStorage::look_at_leases() {

@@ -15,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/protocol/types.h"
 #include "core/result.h"
@@ -34,21 +35,6 @@ struct ChunkState {
   bool complete = false;       // all of it is present: the paper's caching flag
   bool dirty = false;          // data or size are newer than outside
   bool leased = false;         // a write lease is out, or a mapping made under one: it may change at any time
-};
-
-// Stage one of a fetch (paper 4.2, CachingFile): tells the target about a file, before anything moves.
-struct CachingFileRequest {
-  InodeId id = 0;
-  ExternalRef source;
-  Validator version;    // what the outside has now
-  uint64_t blocks = 0;  // st_blocks of the external file, and its st_blksize
-  uint32_t block_size = 0;
-  Layout layout;
-  bool created = false;  // the file was just created outside by us: it is empty, and its number was never used before
-  bool lease_announced = false;  // the metadata server knows already that it may be written under a lease
-  bool transient = false;        // there is nothing to flush it to
-  bool newer = false;            // another part of it may be newer than the outside: what is here stays with that
-  uint32_t handles = 0;          // not 0: it was opened so many times before, whatever was counted here
 };
 
 struct WriteReply {
@@ -98,6 +84,8 @@ struct LeaseRequest {
   bool at_any_room = false;  // also where there is little room
   bool beside = false;       // others hold leases, and the kernel takes no other handle: it is given whatever happens
   bool direct = false;       // it writes past the page cache (O_DIRECT), perhaps many blocks at a time
+  // The file is new, and this makes it known, and open, first; also where nothing is lent then. EBADFD: it is not.
+  std::optional<CachingFileRequest> new_file;
 };
 
 // An offset: where the file ends at that moment, whoever else appends to it.
@@ -240,6 +228,12 @@ class StorageService {
   // Whether there is anything to flush; and if not, whether the next write will be announced by mark_dirty(), because
   // nobody can write to the file unseen any more, or by data_changed().
   virtual Result<SettleReply> settle(InodeId id) = 0;
+  // The same of many: an answer for each, in their order.
+  virtual std::vector<Result<SettleReply>> settle_many(std::span<const InodeId> ids) {
+    std::vector<Result<SettleReply>> replies;
+    for (const InodeId id : ids) replies.push_back(settle(id));
+    return replies;
+  }
   // Looks at all files with write leases: what was changed is reported by data_changed().
   virtual void look_at_leases() = 0;
 

@@ -101,6 +101,24 @@ struct Layout {
   bool operator==(const Layout&) const = default;
 };
 
+// Stage one of a fetch (paper 4.2, CachingFile): tells the target about a file, before anything moves.
+struct CachingFileRequest {
+  InodeId id = 0;
+  ExternalRef source;
+  Validator version;    // what the outside has now
+  uint64_t blocks = 0;  // st_blocks of the external file, and its st_blksize
+  uint32_t block_size = 0;
+  Layout layout;
+  bool created = false;  // the file was just created outside by us: it is empty, and its number was never used before
+  bool lease_announced = false;  // the metadata server knows already that it may be written under a lease
+  bool transient = false;        // there is nothing to flush it to
+  bool newer = false;            // another part of it may be newer than the outside: what is here stays with that
+  uint32_t handles = 0;          // not 0: it was opened so many times before, whatever was counted here
+  // Not 0: it comes from the client that has made the file (CreateReply::new_file). What the metadata server knew then
+  // counts as long as the target is in this run (TargetInfo::run) and has neither said nor lost anything of the file.
+  uint64_t run = 0;
+};
+
 // What a directory says about the layout of files that are touched first below it.
 struct LayoutRule {
   uint32_t count = 0;             // of targets; 0: auto

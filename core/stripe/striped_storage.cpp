@@ -196,6 +196,29 @@ Result<SettleReply> StripedStorage::settle(InodeId id) {
   return whole;
 }
 
+// Those that lie on one target are asked for together.
+std::vector<Result<SettleReply>> StripedStorage::settle_many(std::span<const InodeId> ids) {
+  std::vector<Result<SettleReply>> replies(ids.size());
+  std::map<ServicePtr, std::vector<size_t>> places;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Result<Parts> parts = parts_of(ids[i]);
+    if (!parts) {
+      replies[i] = Failure(std::move(parts).error());
+    } else if (parts->alone()) {
+      places[parts->services.front()].push_back(i);
+    } else {
+      replies[i] = settle(ids[i]);
+    }
+  }
+  for (const auto& [service, its] : places) {
+    std::vector<InodeId> asked;
+    for (const size_t place : its) asked.push_back(ids[place]);
+    std::vector<Result<SettleReply>> settled = service->settle_many(asked);
+    for (size_t i = 0; i < its.size(); ++i) replies[its[i]] = std::move(settled[i]);
+  }
+  return replies;
+}
+
 void StripedStorage::look_at_leases() {
   for (const TargetId target : directory_.targets()) {
     if (const Result<ServicePtr> service = directory_.service_of(target); service) (*service)->look_at_leases();

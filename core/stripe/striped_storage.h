@@ -71,6 +71,7 @@ class StripedStorage final : public StorageService {
   void end_lease(InodeId id) override;
   void end_leases(std::span<const InodeId> ids) override;
   Result<SettleReply> settle(InodeId id) override;
+  std::vector<Result<SettleReply>> settle_many(std::span<const InodeId> ids) override;
   void look_at_leases() override;
   SpaceReport space() override;
   SpaceReport space_of(TargetId target) override;

@@ -1,4 +1,4 @@
-// lookup, enter, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at a time).
+// lookup, all_names, enter, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at a time).
 #include <algorithm>
 #include <optional>
 
@@ -41,6 +41,19 @@ std::optional<EntryReply> MetaServer::use_seen(const SeenNames::Answer& seen,
   }
   if (await_revocation(inode)) (void)refresh(inode);
   return named_entry(inode, valid_for);
+}
+
+Result<NamesReply> MetaServer::all_names(InodeId id) {
+  ASSIGN_OR_RETURN(const InodePtr directory, inodes_.get(id));
+  ASSIGN_OR_RETURN(const FdPtr fd, directory_fd(directory));
+  NamesReply reply;
+  const auto valid_for = names_valid_for(directory);
+  if (valid_for <= std::chrono::milliseconds::zero()) return reply;
+  std::optional<NameFilter> names = known_names_.all(id, fd->get(), &reply.valid_for);
+  if (!names) return NamesReply();
+  reply.names = *std::move(names);
+  reply.valid_for = std::min(reply.valid_for, valid_for);
+  return reply;
 }
 
 Result<EntryReply> MetaServer::enter(InodeId parent_id, std::string_view name, const Identity& identity) {

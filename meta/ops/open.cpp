@@ -43,7 +43,9 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
 }
 
 // What every open does: the copy is checked against the outside, and both stay within reach until release().
-Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created) {
+// `new_file`: of one that was just made. If its target is on the caller's node it is told from there, and this is what.
+Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created,
+                              std::optional<CachingFileRequest>* new_file) {
   const std::lock_guard open_lock(inode->open_mutex);
   ASSIGN_OR_RETURN([[maybe_unused]] const FdPtr fd, hold_fd(inode));
   // No own change between the look and the target's note of the version: it would not be counted as ours.
@@ -87,11 +89,17 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
   // Most are written, and then the target need not ask.
   request.lease_announced = placement_.is_cluster() && created && !unlinked && writes(flags);
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
-  ASSIGN_OR_RETURN(const ChunkState state, storage_.caching_file(request));
+  if (new_file != nullptr && request.created && !unlinked) request.run = placement_.run_on(caller.node, *layout);
+  ChunkState state{.mtime0 = request.version, .complete = true};  // of a new one
+  if (request.run == 0) {
+    ASSIGN_OR_RETURN(state, storage_.caching_file(request));
+  } else {
+    *new_file = request;
+  }
   // After that: a flush in between, which finds it clean, takes the announcement back.
   if (request.lease_announced) {
     if (Status marked = mark_dirty(inode->id, true); !marked) {
-      storage_.close_file(inode->id);
+      if (request.run == 0) storage_.close_file(inode->id);
       return marked;
     }
   }
@@ -135,7 +143,8 @@ Result<Layout> MetaServer::reopen(const Caller&, InodeId id, const HandleCounts&
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   const std::lock_guard open_lock(inode->open_mutex);
   const std::lock_guard change_lock(inode->change_mutex);
-  RETURN_IF_ERROR(refresh(inode));
+  // Nothing may be there of a file that was just made, and then its target keeps what this look shows.
+  RETURN_IF_ERROR(refresh(inode, true));
   CachingFileRequest request;
   request.id = id;
   request.transient = inode->transient;
@@ -178,10 +187,10 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   if (!fd) {
     // Somebody outside was faster: it is an ordinary open.
     ASSIGN_OR_RETURN(const EntryReply entry, enter_made(parent, name));
-    if (entry.elsewhere) return CreateReply{entry, {}};
+    if (entry.elsewhere) return CreateReply{entry, {}, {}};
     held.end();  // an open may take long
     Result<OpenReply> opened = open(caller, entry.id, flags & ~O_CREAT);
-    if (opened) return CreateReply{entry, std::move(opened->layout)};
+    if (opened) return CreateReply{entry, std::move(opened->layout), {}};
     forget(entry.id, 1);
     return Failure(std::move(opened).error());
   }
@@ -193,7 +202,8 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
     const std::lock_guard lock(inode->mutex);
     if (inode->fd == nullptr) inode->fd = std::make_shared<UniqueFd>(std::move(fd));
   }
-  const Status opened = open_inode(caller, inode, flags, true);
+  std::optional<CachingFileRequest> new_file;
+  const Status opened = open_inode(caller, inode, flags, true, &new_file);
   if (!opened) {
     forget(entry.id, 1);
     return Failure(opened.error());
@@ -201,7 +211,7 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   const std::lock_guard lock(inode->mutex);
   inode->maybe_capable = false;  // new files have no capabilities
   if (entry.valid_for > std::chrono::milliseconds::zero() && is_whole(*inode)) entry.delegated = *inode->layout;
-  return CreateReply{std::move(entry), *inode->layout};
+  return CreateReply{std::move(entry), *inode->layout, std::move(new_file)};
 }
 
 Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
@@ -226,7 +236,7 @@ Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id,
   take_over(inode, probe, inode->changes);
   RETURN_IF_ERROR(open_inode(caller, inode, flags, true));
   ASSIGN_OR_RETURN(const auto layout, layout_of(caller, inode));
-  return CreateReply{entry_of(inode), *layout};
+  return CreateReply{entry_of(inode), *layout, {}};
 }
 
 void MetaServer::release(InodeId id, int flags) {
@@ -249,24 +259,34 @@ void MetaServer::release_many(std::span<const Released> all) {
   }
   // Before the last of them counts as closed: from then on the copy may be dropped.
   storage_.close_files(closed);
-  for (const auto& [inode, flags] : released) end_open(inode, flags);
+  std::vector<InodePtr> last, maybe_clean;
+  for (const auto& [inode, flags] : released) {
+    if (!end_open(inode, flags)) continue;
+    last.push_back(inode);
+    const std::lock_guard lock(inode->mutex);
+    if (inode->dirty && !inode->unlinked) maybe_clean.push_back(inode);  // open for writing, and not written
+  }
+  settle_clean(maybe_clean);
+  for (const InodePtr& inode : last) closed_last(inode);
 }
 
-void MetaServer::end_open(const InodePtr& inode, int flags) {
-  const InodeId id = inode->id;
+bool MetaServer::end_open(const InodePtr& inode, int flags) {
+  const std::lock_guard open_lock(inode->open_mutex);
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (writes(flags)) --inode->writers;
+    if (--inode->opens > 0) return false;
+  }
+  remove_open_file(inode->id);
+  return true;
+}
+
+void MetaServer::closed_last(const InodePtr& inode) {
   bool discard = false, drop_copy = false;
   {
     const std::lock_guard open_lock(inode->open_mutex);
-    bool maybe_clean = false;
-    {
-      const std::lock_guard lock(inode->mutex);
-      if (writes(flags)) --inode->writers;
-      if (--inode->opens > 0) return;
-      maybe_clean = inode->dirty && !inode->unlinked;
-    }
-    remove_open_file(id);
-    if (maybe_clean) lease_settled(id);  // it was open for writing, and was not written
     const std::lock_guard lock(inode->mutex);
+    if (inode->opens > 0) return;  // again: the next one who closes it comes here
     discard = inode->unlinked && inode->lookups == 0;
     drop_copy = inode->drop_on_release && !inode->dirty && !inode->unlinked;
     inode->drop_on_release = false;
@@ -275,7 +295,7 @@ void MetaServer::end_open(const InodePtr& inode, int flags) {
   if (discard) {
     discard_copy(inode);
   } else if (drop_copy) {
-    (void)drop(id, UINT64_MAX);
+    (void)drop(inode->id, UINT64_MAX);
   }
 }
 

@@ -45,6 +45,11 @@ void MetaDispatch::Lookup(Controller* controller, const wire::NameRequest* reque
   reply_entry(serving, service_.lookup(caller, request->parent(), request->name()), *reply);
 }
 
+void MetaDispatch::AllNames(Controller* controller, const wire::InodeRequest* request, wire::NamesReply* reply,
+                           Closure*) {
+  reply_with(serving_of(controller), service_.all_names(request->id()), *reply);
+}
+
 void MetaDispatch::Enter(Controller* controller, const wire::EnterRequest* request, wire::EntryReply* reply, Closure*) {
   transport::Serving& serving = serving_of(controller);
   if (!is_name(serving, request->name())) return;

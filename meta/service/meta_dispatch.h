@@ -31,6 +31,7 @@ class MetaDispatch final : public wire::Meta {
   void CallMethod(const google::protobuf::MethodDescriptor* method, Controller* controller,
                   const google::protobuf::Message* request, google::protobuf::Message* reply, Closure* done) override;
   void Lookup(Controller* controller, const wire::NameRequest* request, wire::EntryReply* reply, Closure*) override;
+  void AllNames(Controller* controller, const wire::InodeRequest* request, wire::NamesReply* reply, Closure*) override;
   void Enter(Controller* controller, const wire::EnterRequest* request, wire::EntryReply* reply, Closure*) override;
   void ForgetMany(Controller* controller, const wire::ForgetManyRequest* request, wire::Done* reply, Closure*) override;
   void Mknod(Controller* controller, const wire::MknodRequest* request, wire::EntryReply* reply, Closure*) override;

@@ -21,6 +21,7 @@ Result<uint64_t> StorageServer::drop(InodeId id, uint64_t bytes) {
   if (file->opens == 0 && file->in_flight.empty() && file->writers_pending == 0 && !file->flushing() &&
       (!file->dirty() || fault_armed(Fault::kEvictDirty))) {
     const uint64_t used = file->state().blocks * 512;
+    new_numbers_.passed(id);
     RETURN_IF_ERROR(file->remove(file->version()));
     return used;
   }
@@ -32,6 +33,7 @@ Status StorageServer::discard(InodeId id) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
   const std::unique_lock lock(file->mutex);
   if (file->flushing()) file->abort_flush();
+  new_numbers_.passed(id);
   Validator nothing = file->version();
   nothing.size = 0;
   return file->remove(nothing);
@@ -42,6 +44,7 @@ Status StorageServer::revert(InodeId id, const Validator& version) {
   {
     const std::unique_lock lock(file->mutex);
     if (file->flushing()) file->abort_flush();
+    new_numbers_.passed(id);
     RETURN_IF_ERROR(file->reset(version));
     file->lease_announced = false;
     file->dirty_known = file->writers_pending > 0 || file->may_be_written();

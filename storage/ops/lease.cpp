@@ -11,6 +11,11 @@
 namespace forebay::storage {
 
 Result<UniqueFd> StorageServer::lease(const LeaseRequest& request) {
+  if (request.new_file) {
+    // Whatever it is: the metadata server can be asked to make the file known.
+    const Result<ChunkState> opened = caching_file(*request.new_file);
+    if (!opened) return fail(EBADFD, "{}", opened.error().message());
+  }
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id));
   if (!no_leases_.empty()) return fail(ENOTSUP, "{}", no_leases_);
   if (!file->stripe().alone()) return fail(ENOTSUP, "inode {}: lies on several targets", request.id);
@@ -152,11 +157,13 @@ Result<SettleReply> StorageServer::settle(InodeId id) {
     if (file->clean()) {
       file->dirty_known = file->lease_announced = false;
       reply.settled = Settled::kClean;
+      if (!file->exists()) new_numbers_.passed(id);
     } else if (file->may_be_written() && !file->dirty()) {
       reply.settled = Settled::kUnchanged;
     }
     reply.state = file->state();
   }
+  lease_watch_.settled(*file);
   if (report) meta_->data_changed(id);
   return reply;
 }
@@ -164,6 +171,8 @@ Result<SettleReply> StorageServer::settle(InodeId id) {
 void StorageServer::look_at_leases() { lease_watch_.look_at_all(); }
 
 bool StorageServer::watch_lease(ChunkFile& file) {
+  // Its metadata server has settled it, and knows.
+  if (!file.may_be_written()) return false;
   see(file);
   if (space_.used() > options_.high_watermark_bytes) (void)meta_->make_room(options_.target, 0);
   bool settled = false;

@@ -31,30 +31,14 @@ Result<Stripe> StorageServer::stripe_in(const Layout& layout) const {
 }
 
 Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request) {
-  ASSIGN_OR_RETURN(const Stripe stripe, stripe_in(request.layout));
   ASSIGN_OR_RETURN(const FilePtr file, get(request.id, request.created));
+  if (request.run != 0) return open_new(file, request);
   see(*file);
   bool needs_source = false, was_reset = false;
   ChunkState state;
   {
     const std::unique_lock lock(file->mutex);
-    RETURN_IF_ERROR(file->set_stripe(stripe));
-    file->set_transient(request.transient);
-    file->lease_announced = request.lease_announced;
-    file->identity = request.source.identity;
-    const bool same = file->version() == request.version || fault_armed(Fault::kSkipValidation);
-    const bool ours = file->explains(request.version);  // the change is our own, cut short by a crash
-    const bool newer = file->dirty() || file->flushing() || file->may_be_written() || request.newer;
-    if (!file->exists() || (!same && !newer && !ours)) {
-      if (file->exists()) log_difference(request.id, file->version(), request.version);
-      RETURN_IF_ERROR(file->reset(request.version));
-      was_reset = file->exists();
-      // A later look may show other times (ExternalTree::probe_known). As long as it is empty outside, that is no
-      // conflict.
-      if (request.created) RETURN_IF_ERROR(file->expect(Expectation::kTimes));
-    } else if (!same && ours && !file->dirty()) {
-      RETURN_IF_ERROR(file->set_version(request.version));
-    }
+    ASSIGN_OR_RETURN(was_reset, take_note(*file, request));
     needs_source = !file->complete();
     state = file->state();
   }
@@ -65,11 +49,53 @@ Result<ChunkState> StorageServer::caching_file(const CachingFileRequest& request
   return state;
 }
 
+// Nothing is here of it, and the metadata server did not open it in the meantime: that would count this handle.
+Result<ChunkState> StorageServer::open_new(const FilePtr& file, const CachingFileRequest& request) {
+  ChunkState state;
+  {
+    const std::lock_guard fetch_lock(file->fetch_mutex);
+    const std::unique_lock lock(file->mutex);
+    const bool is_new = request.run == options_.run && request.version.size == 0 && file->opens == 0 &&
+                        !file->exists() && new_numbers_.may_be_new(request.id);
+    if (!is_new) return fail(EBADFD, "inode {}: is not new any more", request.id);
+    RETURN_IF_ERROR(take_note(*file, request));
+    state = file->state();
+    file->opens = 1;
+  }
+  keep_open(file);
+  return state;
+}
+
+Result<bool> StorageServer::take_note(ChunkFile& file, const CachingFileRequest& request) {
+  ASSIGN_OR_RETURN(const Stripe stripe, stripe_in(request.layout));
+  RETURN_IF_ERROR(file.set_stripe(stripe));
+  file.set_transient(request.transient);
+  file.lease_announced = request.lease_announced;
+  file.identity = request.source.identity;
+  const bool same = file.version() == request.version || fault_armed(Fault::kSkipValidation);
+  const bool ours = file.explains(request.version);  // the change is our own, cut short by a crash
+  const bool newer = file.dirty() || file.flushing() || file.may_be_written() || request.newer;
+  if (!file.exists() || (!same && !newer && !ours)) {
+    if (file.exists()) log_difference(request.id, file.version(), request.version);
+    RETURN_IF_ERROR(file.reset(request.version));
+    // A later look may show other times (ExternalTree::probe_known). As long as it is empty outside, that is no
+    // conflict.
+    if (request.created) RETURN_IF_ERROR(file.expect(Expectation::kTimes));
+    return file.exists();
+  }
+  if (!same && ours && !file.dirty()) RETURN_IF_ERROR(file.set_version(request.version));
+  return false;
+}
+
 void StorageServer::add_open(const FilePtr& file, uint32_t handles) {
   {
     const std::lock_guard lock(file->fetch_mutex);
     file->opens = handles > 0 ? static_cast<int>(std::min(handles, kMostHandles)) : file->opens + 1;
   }
+  keep_open(file);
+}
+
+void StorageServer::keep_open(const FilePtr& file) {
   Shard& shard = shard_of(file->id());
   const std::lock_guard lock(shard.mutex);
   shard.open[file->id()] = file;

@@ -110,8 +110,13 @@ void StorageDispatch::Lease(Controller* controller, const wire::LeaseRequest* re
   transport::Serving& serving = serving_of(controller);
   StorageService* const service = target(serving, request->target());
   if (service == nullptr) return;
-  if (!serving.passes_descriptors()) return serving.fail({ENOTSUP, "descriptors go over Unix sockets alone"});
-  Result<UniqueFd> lent = service->lease(wire::decode(*request));
+  const Result<LeaseRequest> wanted = wire::decode(*request);
+  if (!wanted) return serving.fail(wanted.error());
+  if (wanted->new_file && !of_a_file(serving, wanted->new_file->version)) return;
+  if (!serving.passes_descriptors()) {
+    return serving.fail({wanted->new_file ? EBADFD : ENOTSUP, "descriptors go over Unix sockets alone"});
+  }
+  Result<UniqueFd> lent = service->lease(*wanted);
   if (!lent) return serving.fail(lent.error());
   leases_.began(serving.peer().session, request->target(), request->id());
   serving.pass(*std::move(lent));

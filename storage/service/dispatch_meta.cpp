@@ -153,6 +153,16 @@ void StorageDispatch::Settle(Controller* controller, const wire::FileRequest* re
   if (service != nullptr) reply_with(serving, service->settle(request->id()), *reply);
 }
 
+void StorageDispatch::SettleMany(Controller* controller, const wire::FilesRequest* request,
+                                 wire::SettleManyReply* reply, Closure*) {
+  StorageService* const service = target_for_meta(serving_of(controller), request->target(), "settle");
+  if (service == nullptr) return;
+  for (const InodeId id : request->ids()) {
+    wire::SettleReply& answer = *reply->add_replies();
+    if (const Result<SettleReply> settled = service->settle(id); settled) wire::encode(*settled, answer);
+  }
+}
+
 void StorageDispatch::LookAtLeases(Controller* controller, const wire::TargetRequest* request, wire::Done*, Closure*) {
   StorageService* const service = target_for_meta(serving_of(controller), request->target(), "look_at_leases");
   if (service != nullptr) service->look_at_leases();

@@ -60,6 +60,8 @@ class StorageDispatch final : public wire::Storage {
   void Lease(Controller* controller, const wire::LeaseRequest* request, wire::Done* reply, Closure*) override;
   void EndLeases(Controller* controller, const wire::FilesRequest* request, wire::Done* reply, Closure*) override;
   void Settle(Controller* controller, const wire::FileRequest* request, wire::SettleReply* reply, Closure*) override;
+  void SettleMany(Controller* controller, const wire::FilesRequest* request, wire::SettleManyReply* reply,
+                  Closure*) override;
   void LookAtLeases(Controller* controller, const wire::TargetRequest* request, wire::Done* reply, Closure*) override;
   void Space(Controller* controller, const wire::TargetRequest* request, wire::SpaceReport* reply, Closure*) override;
   void SpaceOf(Controller* controller, const wire::TargetRequest* request, wire::SpaceReport* reply, Closure*) override;

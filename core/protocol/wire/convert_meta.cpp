@@ -50,14 +50,31 @@ Result<forebay::OpenReply> decode(const OpenReply& from) {
   return forebay::OpenReply{std::move(layout), from.flush_failures()};
 }
 
+void encode(const forebay::NamesReply& from, NamesReply& to) {
+  to.set_valid_for_ms(encode_limit(from.valid_for));
+  if (from.valid_for > std::chrono::milliseconds::zero()) to.set_names(std::string(from.names.bytes()));
+}
+
+Result<forebay::NamesReply> decode(const NamesReply& from) {
+  if (from.valid_for_ms() == 0) return forebay::NamesReply();
+  std::optional<NameFilter> names = NameFilter::of_bytes(from.names());
+  if (!names) return fail(EPROTO, "names of a directory that make no sense");
+  return forebay::NamesReply{*std::move(names), decode_limit(from.valid_for_ms())};
+}
+
 void encode(const forebay::CreateReply& from, CreateReply& to) {
   encode(static_cast<const forebay::EntryReply&>(from), *to.mutable_entry());
   encode(from.layout, *to.mutable_layout());
+  if (from.new_file) encode(*from.new_file, *to.mutable_new_file());
 }
 
 Result<forebay::CreateReply> decode(const CreateReply& from) {
   ASSIGN_OR_RETURN(forebay::Layout layout, decode(from.layout()));
-  return forebay::CreateReply{decode(from.entry()), std::move(layout)};
+  forebay::CreateReply to{decode(from.entry()), std::move(layout), {}};
+  if (from.has_new_file()) {
+    ASSIGN_OR_RETURN(to.new_file, decode(from.new_file()));
+  }
+  return to;
 }
 
 void encode(const SetAttributes& from, SetattrRequest& to) {

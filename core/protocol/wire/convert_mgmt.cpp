@@ -28,6 +28,7 @@ void encode(const forebay::TargetInfo& target, TargetInfo* message) {
   message->set_reachability(number_of(target.reachability));
   message->set_consistency(number_of(target.consistency));
   message->set_draining(target.draining);
+  message->set_run(target.run);
 }
 
 Result<forebay::TargetInfo> decode(const TargetInfo& message) {
@@ -42,6 +43,7 @@ Result<forebay::TargetInfo> decode(const TargetInfo& message) {
   ASSIGN_OR_RETURN(target.reachability, enum_of(message.reachability(), Reachability::kOffline));
   ASSIGN_OR_RETURN(target.consistency, enum_of(message.consistency(), Consistency::kBad));
   target.draining = message.draining();
+  target.run = message.run();
   return target;
 }
 

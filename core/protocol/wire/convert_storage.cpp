@@ -46,6 +46,7 @@ void encode(const forebay::CachingFileRequest& from, CachingFileRequest& to) {
   to.set_handles(from.handles);
   to.set_transient(from.transient);
   to.set_lease_announced(from.lease_announced);
+  to.set_run(from.run);
 }
 
 Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
@@ -61,6 +62,7 @@ Result<forebay::CachingFileRequest> decode(const CachingFileRequest& from) {
   to.handles = from.handles();
   to.transient = from.transient();
   to.lease_announced = from.lease_announced();
+  to.run = from.run();
   return to;
 }
 
@@ -139,10 +141,15 @@ void encode(const forebay::LeaseRequest& from, LeaseRequest& to) {
   to.set_at_any_room(from.at_any_room);
   to.set_beside(from.beside);
   to.set_direct(from.direct);
+  if (from.new_file) encode(*from.new_file, *to.mutable_new_file());
 }
 
-forebay::LeaseRequest decode(const LeaseRequest& from) {
-  return {from.id(), from.writes(), from.at_any_room(), from.beside(), from.direct()};
+Result<forebay::LeaseRequest> decode(const LeaseRequest& from) {
+  forebay::LeaseRequest to{from.id(), from.writes(), from.at_any_room(), from.beside(), from.direct(), {}};
+  if (!from.has_new_file()) return to;
+  ASSIGN_OR_RETURN(to.new_file, decode(from.new_file()));
+  if (to.new_file->id != to.id || to.new_file->run == 0) return fail(EPROTO, "a lease of another file than the new one");
+  return to;
 }
 
 void encode(const forebay::SettleReply& from, SettleReply& to) {
