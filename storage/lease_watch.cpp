@@ -18,11 +18,13 @@ void LeaseWatch::stop() {
 }
 
 void LeaseWatch::add(const std::shared_ptr<ChunkFile>& file) {
+  bool sleeps = false;
   {
     const std::lock_guard lock(mutex_);
+    sleeps = files_.empty();
     files_[file->id()] = file;
   }
-  wake_.notify_all();
+  if (sleeps) wake_.notify_all();
 }
 
 void LeaseWatch::settled(const ChunkFile& file) {
