@@ -95,7 +95,7 @@ Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info
 }
 
 Result<Access> BackingTable::choose(fuse_req_t request, LeaseRequest& lease, Entry& entry, int flags, By by) {
-  if (entry.unbacked > 0 || (entry.backed == 0 && (by == By::kDelegationOfEmpty || is_off()))) return unbacked();
+  if (entry.unbacked > 0 || (entry.backed == 0 && (by == By::kEmpty || is_off()))) return unbacked();
   const bool control = (flags & kControlOpenFlags) == kControlOpenFlags;
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
   // The kernel would go on appending after fcntl(F_SETFL) has taken O_APPEND away; and what it syncs by itself is the

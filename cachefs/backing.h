@@ -38,8 +38,8 @@ class BackingTable {
   // From now on without: the kernel, the rights of this process, or the cache's file system do not allow it.
   void disable(std::string reason);
 
-  // Who has let the file be opened. One that is empty has nothing to be lent.
-  enum class By { kServer, kDelegation, kDelegationOfEmpty };
+  // Who has let the file be opened. One that is empty, as the server has said, has nothing to be lent.
+  enum class By { kServer, kDelegation, kEmpty };
   // Of a file that was just made: what its target is to hear. Taken out when that has heard it, with the lease.
   using NewFile = std::optional<CachingFileRequest>;
   // Decides how the handle that is being opened works, and fills in `info`. Ended by release() with what it returned.

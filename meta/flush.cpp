@@ -172,6 +172,7 @@ void MetaServer::settle_clean(const std::vector<InodePtr>& inodes) {
   for (size_t i = 0; i < inodes.size(); ++i) {
     const Result<SettleReply>& reply = replies[i];
     if (!reply) log(Module::kMeta).warn("{}", reply.error().message());
+    if (reply && reply->settled != Settled::kUnchanged) found_empty(inodes[i], reply->settled == Settled::kClean);
     if (!reply || reply->settled == Settled::kNewer) continue;
     set_clean(inodes[i], epochs[i], reply->state, reply->settled == Settled::kUnchanged);
   }
@@ -286,6 +287,7 @@ evictor::FlushScheduler::Clock::time_point MetaServer::flush_due() const {
 void MetaServer::data_changed(InodeId id) {
   const InodePtr inode = inodes_.find(id);
   if (inode == nullptr) return;
+  found_empty(inode, false);
   {
     const std::lock_guard lock(inode->mutex);
     ++inode->dirty_epoch;
@@ -327,6 +329,7 @@ Status MetaServer::mark_dirty(InodeId id, bool leased) {
     const AnswerLeases::Requester nobody(0);
     answers_.changed(attributes_answer(inode));
   }
+  if (!leased) found_empty(inode, false);
   keep_dirty(inode);
   used(inode);  // from now on the evictor counts on it
   // Also of an unlinked file that has a row: that may be known as dirty, and by its name, until this is committed.

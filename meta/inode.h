@@ -12,6 +12,7 @@
 #include "core/protocol/types.h"
 #include "core/result.h"
 #include "core/unique_fd.h"
+#include "meta/empty_files.h"
 
 namespace forebay::meta {
 
@@ -53,6 +54,8 @@ struct Inode : std::enable_shared_from_this<Inode> {
   bool unseen_writer = false;
   uint64_t writing_session = 0;  // of the client that alone has it open for writing; 0: there are others, or none
   int truncations = 0;           // under way: of several parts some are cut off already, and no flush begins
+  bool is_new = false;           // made here, and not known to be written or closed since
+  EmptyFiles empty_files;        // of a directory
   bool unlinked = false;
   // We have taken its last name that we knew. A network file system may remember links that are gone: then it shows
   // with the next flush whether there are others.

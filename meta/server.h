@@ -256,6 +256,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
   void add_open_file(const InodePtr& inode);
   void remove_open_file(InodeId id);
   void watch_open_files();
+  void record_open(const InodePtr& inode);
   // At those whose last look is this old.
   void look_at_open_files(std::chrono::milliseconds age);
 
@@ -370,8 +371,15 @@ class MetaServer final : public MetaService, public MetaPeerService {
   // True for the last one. Then what was open for writing is settled, and closed_last() follows.
   bool end_open(const InodePtr& inode, int flags);
   void closed_last(const InodePtr& inode);
-  Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created,
-                    std::optional<CachingFileRequest>* new_file = nullptr);
+  // `reply`: of a file that was just made. If its target is on the caller's node, the client is to tell it, and this is
+  // what; or it is taken for one that stays empty (likely_empty), and the target hears of it when it does not.
+  Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created, CreateReply* reply = nullptr);
+  // What its target is to know of it. Its row is there then, if it needs one.
+  Result<CachingFileRequest> describe(const Caller& caller, const InodePtr& inode, int flags, bool created);
+  void count_open(const InodePtr& inode, int flags, const ChunkState& state);
+  // Whether what is made there now stays empty; and whether a new file did (once for each).
+  bool expect_empty(const InodePtr& directory);
+  static void found_empty(const InodePtr& inode, bool empty);
   void add_writer(const InodePtr& inode);
 
   // --- meta/ops/layout.cpp

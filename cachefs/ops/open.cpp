@@ -36,10 +36,10 @@ void set_handle(Session& session, const Caller& caller, InodeId id, Access acces
 }
 
 Status make_handle(fuse_req_t request, const Caller& caller, InodeId id, const OpenReply& opened, fuse_file_info* info,
-                   BackingTable::NewFile new_file = {}) {
+                   BackingTable::By by = BackingTable::By::kServer, BackingTable::NewFile new_file = {}) {
   Session& session = session_of(request);
   if (session.in_cluster()) session.layouts->add(id, info->flags, opened.layout);
-  const Result<Access> access = session.backing.open(request, id, info, BackingTable::By::kServer, &new_file);
+  const Result<Access> access = session.backing.open(request, id, info, by, &new_file);
   Status known = access ? Status{} : Failure(access.error());
   if (known && new_file) known = tell_handles(session.meta, *session.layouts, id);
   if (!known) {
@@ -68,7 +68,8 @@ void drop_handle(Session& session, fuse_req_t request, InodeId id, fuse_file_inf
 void reply_create(fuse_req_t request, const Caller& caller, const Result<CreateReply>& entry, fuse_file_info* info) {
   if (!entry) return reply_error(request, entry.error());
   Session& session = session_of(request);
-  if (Status made = make_handle(request, caller, entry->id, {entry->layout}, info, entry->new_file); !made) {
+  const auto by = entry->likely_empty ? BackingTable::By::kEmpty : BackingTable::By::kServer;
+  if (Status made = make_handle(request, caller, entry->id, {entry->layout}, info, by, entry->new_file); !made) {
     session.meta.release(entry->id, info->flags);
     session.meta.forget(entry->id, 1);
     return reply_error(request, made.error());
@@ -89,7 +90,7 @@ std::optional<fuse_file_info> open_delegated(fuse_req_t request, InodeId id, con
   const auto delegation = session.delegations.find(id);
   if (!delegation || !session.layouts->add_untold(id, delegation->layout)) return {};
   fuse_file_info info = asked;
-  const auto by = delegation->is_empty ? BackingTable::By::kDelegationOfEmpty : BackingTable::By::kDelegation;
+  const auto by = delegation->is_empty ? BackingTable::By::kEmpty : BackingTable::By::kDelegation;
   const Result<Access> access = session.backing.open(request, id, &info, by);
   if (!access) {
     session.tell_queue.release(id, info.flags, false);

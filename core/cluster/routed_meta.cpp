@@ -178,7 +178,7 @@ Result<CreateReply> RoutedMeta::create(const Caller& caller, InodeId parent, std
   // It was there already, and is another server's.
   ASSIGN_OR_RETURN(const EntryReply entry, follow_made(*server, caller, parent, name, *made));
   Result<OpenReply> opened = open(caller, entry.id, flags & ~O_CREAT);
-  if (opened) return CreateReply{entry, std::move(opened->layout), {}};
+  if (opened) return CreateReply{entry, std::move(opened->layout), {}, false};
   forget(entry.id, 1);
   return Failure(std::move(opened).error());
 }

@@ -11,6 +11,11 @@ namespace {
 
 bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
+// What its target has of a file that was just made.
+ChunkState state_of_new(const CachingFileRequest& request) {
+  return {.mtime0 = request.version, .complete = true};
+}
+
 }  // namespace
 
 Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) {
@@ -43,14 +48,38 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
 }
 
 // What every open does: the copy is checked against the outside, and both stay within reach until release().
-// `new_file`: of one that was just made. If its target is on the caller's node it is told from there, and this is what.
-Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created,
-                              std::optional<CachingFileRequest>* new_file) {
+Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created, CreateReply* reply) {
   const std::lock_guard open_lock(inode->open_mutex);
   ASSIGN_OR_RETURN([[maybe_unused]] const FdPtr fd, hold_fd(inode));
   // No own change between the look and the target's note of the version: it would not be counted as ours.
   const std::lock_guard change_lock(inode->change_mutex);
   RETURN_IF_ERROR(refresh(inode));
+  ASSIGN_OR_RETURN(CachingFileRequest request, describe(caller, inode, flags, created));
+  const bool is_told_later = reply != nullptr && request.created && reply->likely_empty;
+  if (is_told_later) {
+    count_open(inode, flags, state_of_new(request));
+    return {};
+  }
+  if (reply != nullptr) reply->likely_empty = false;
+  if (reply != nullptr && request.created) request.run = placement_.run_on(caller.node, request.layout);
+  ChunkState state = state_of_new(request);
+  if (request.run == 0) {
+    ASSIGN_OR_RETURN(state, storage_.caching_file(request));
+  } else {
+    reply->new_file = request;
+  }
+  // After that: a flush in between, which finds it clean, takes the announcement back.
+  if (request.lease_announced) {
+    if (Status marked = mark_dirty(inode->id, true); !marked) {
+      if (request.run == 0) storage_.close_file(inode->id);
+      return marked;
+    }
+  }
+  count_open(inode, flags, state);
+  return {};
+}
+
+Result<CachingFileRequest> MetaServer::describe(const Caller& caller, const InodePtr& inode, int flags, bool created) {
   CachingFileRequest request;
   request.id = inode->id;
   ASSIGN_OR_RETURN(const auto layout, layout_of(caller, inode));
@@ -70,6 +99,8 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
     request.transient = inode->transient;
     request.newer = inode->dirty && inode->striped();
     unlinked = inode->unlinked;
+    // Most new files are written, and then the target need not ask.
+    request.lease_announced = placement_.is_cluster() && created && !unlinked && writes(flags);
     same = (has_data && request.version == inode->mtime0) || inode->names.size() < 2;
   }
   if (!same) forget_stale_names(inode);
@@ -85,25 +116,11 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
     }
     RETURN_IF_ERROR(store_inode(inode));
   }
-
-  // Most are written, and then the target need not ask.
-  request.lease_announced = placement_.is_cluster() && created && !unlinked && writes(flags);
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
-  if (new_file != nullptr && request.created && !unlinked) request.run = placement_.run_on(caller.node, *layout);
-  ChunkState state{.mtime0 = request.version, .complete = true};  // of a new one
-  if (request.run == 0) {
-    ASSIGN_OR_RETURN(state, storage_.caching_file(request));
-  } else {
-    *new_file = request;
-  }
-  // After that: a flush in between, which finds it clean, takes the announcement back.
-  if (request.lease_announced) {
-    if (Status marked = mark_dirty(inode->id, true); !marked) {
-      if (request.run == 0) storage_.close_file(inode->id);
-      return marked;
-    }
-  }
+  return request;
+}
 
+void MetaServer::count_open(const InodePtr& inode, int flags, const ChunkState& state) {
   bool first = false;
   {
     const std::lock_guard lock(inode->mutex);
@@ -119,7 +136,6 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
   if (writes(flags)) add_writer(inode);
   if (first) add_open_file(inode);
   used(inode);
-  return {};
 }
 
 // Nobody hears of what is written, but the only writer's own kernel knows. So its attributes are kept by nobody else,
@@ -187,10 +203,10 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
   if (!fd) {
     // Somebody outside was faster: it is an ordinary open.
     ASSIGN_OR_RETURN(const EntryReply entry, enter_made(parent, name));
-    if (entry.elsewhere) return CreateReply{entry, {}, {}};
+    if (entry.elsewhere) return CreateReply{entry, {}, {}, false};
     held.end();  // an open may take long
     Result<OpenReply> opened = open(caller, entry.id, flags & ~O_CREAT);
-    if (opened) return CreateReply{entry, std::move(opened->layout), {}};
+    if (opened) return CreateReply{entry, std::move(opened->layout), {}, false};
     forget(entry.id, 1);
     return Failure(std::move(opened).error());
   }
@@ -202,16 +218,18 @@ Result<CreateReply> MetaServer::create(const Caller& caller, InodeId parent_id, 
     const std::lock_guard lock(inode->mutex);
     if (inode->fd == nullptr) inode->fd = std::make_shared<UniqueFd>(std::move(fd));
   }
-  std::optional<CachingFileRequest> new_file;
-  const Status opened = open_inode(caller, inode, flags, true, &new_file);
+  CreateReply reply{std::move(entry), {}, {}, expect_empty(parent)};
+  const Status opened = open_inode(caller, inode, flags, true, &reply);
   if (!opened) {
-    forget(entry.id, 1);
+    forget(inode->id, 1);
     return Failure(opened.error());
   }
   const std::lock_guard lock(inode->mutex);
   inode->maybe_capable = false;  // new files have no capabilities
-  if (entry.valid_for > std::chrono::milliseconds::zero() && is_whole(*inode)) entry.delegated = *inode->layout;
-  return CreateReply{std::move(entry), *inode->layout, std::move(new_file)};
+  inode->is_new = true;
+  if (reply.valid_for > std::chrono::milliseconds::zero() && is_whole(*inode)) reply.delegated = *inode->layout;
+  reply.layout = *inode->layout;
+  return reply;
 }
 
 Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id, mode_t mode, int flags) {
@@ -236,7 +254,7 @@ Result<CreateReply> MetaServer::tmpfile(const Caller& caller, InodeId parent_id,
   take_over(inode, probe, inode->changes);
   RETURN_IF_ERROR(open_inode(caller, inode, flags, true));
   ASSIGN_OR_RETURN(const auto layout, layout_of(caller, inode));
-  return CreateReply{entry_of(inode), *layout, {}};
+  return CreateReply{entry_of(inode), *layout, {}, false};
 }
 
 void MetaServer::release(InodeId id, int flags) {
@@ -268,6 +286,23 @@ void MetaServer::release_many(std::span<const Released> all) {
   }
   settle_clean(maybe_clean);
   for (const InodePtr& inode : last) closed_last(inode);
+}
+
+bool MetaServer::expect_empty(const InodePtr& directory) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::lock_guard lock(directory->mutex);
+  return directory->empty_files.expect(now) && placement_.is_cluster();
+}
+
+void MetaServer::found_empty(const InodePtr& inode, bool empty) {
+  InodePtr directory;
+  {
+    const std::lock_guard lock(inode->mutex);
+    if (!std::exchange(inode->is_new, false) || inode->names.empty()) return;
+    directory = inode->names.front().parent;
+  }
+  const std::lock_guard lock(directory->mutex);
+  directory->empty_files.found(empty);
 }
 
 bool MetaServer::end_open(const InodePtr& inode, int flags) {
@@ -310,7 +345,7 @@ Status MetaServer::fsync(InodeId id) {
   RETURN_IF_ERROR(storage_.sync(id));
   {
     const std::lock_guard lock(inode->mutex);
-    if (!inode->dirty || inode->unlinked) return {};
+    if ((!inode->dirty && !inode->is_new) || inode->unlinked) return {};
   }
   // The name must be on disk outside as well, or the data would belong to nothing after a power cut.
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));

@@ -66,11 +66,12 @@ void encode(const forebay::CreateReply& from, CreateReply& to) {
   encode(static_cast<const forebay::EntryReply&>(from), *to.mutable_entry());
   encode(from.layout, *to.mutable_layout());
   if (from.new_file) encode(*from.new_file, *to.mutable_new_file());
+  to.set_likely_empty(from.likely_empty);
 }
 
 Result<forebay::CreateReply> decode(const CreateReply& from) {
   ASSIGN_OR_RETURN(forebay::Layout layout, decode(from.layout()));
-  forebay::CreateReply to{decode(from.entry()), std::move(layout), {}};
+  forebay::CreateReply to{decode(from.entry()), std::move(layout), {}, from.likely_empty()};
   if (from.has_new_file()) {
     ASSIGN_OR_RETURN(to.new_file, decode(from.new_file()));
   }
