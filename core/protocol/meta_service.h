@@ -66,7 +66,8 @@ struct CreateReply : EntryReply {
   // Its target, which is on the client's node, has not heard of it: the client is to tell it, with the lease that it
   // asks for (LeaseRequest::new_file), or to have it told, by reopen(). Before it reads, writes or closes the file.
   std::optional<CachingFileRequest> new_file;
-  // Or it needs no lease, since it will stay empty; whoever uses it is told EBADFD by the target, and then has it told.
+  // Or it needs no lease, since it will stay empty. Whoever uses it in a cluster all the same is told EBADFD by the
+  // target, and then has it told.
   bool likely_empty = false;
 };
 

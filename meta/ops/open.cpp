@@ -55,12 +55,10 @@ Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int f
   const std::lock_guard change_lock(inode->change_mutex);
   RETURN_IF_ERROR(refresh(inode));
   ASSIGN_OR_RETURN(CachingFileRequest request, describe(caller, inode, flags, created));
-  const bool is_told_later = reply != nullptr && request.created && reply->likely_empty;
-  if (is_told_later) {
-    count_open(inode, flags, state_of_new(request));
+  if (reply != nullptr && request.created && reply->likely_empty && placement_.is_cluster()) {
+    count_open(inode, flags, state_of_new(request));  // its target hears of it when it is used
     return {};
   }
-  if (reply != nullptr) reply->likely_empty = false;
   if (reply != nullptr && request.created) request.run = placement_.run_on(caller.node, request.layout);
   ChunkState state = state_of_new(request);
   if (request.run == 0) {
@@ -291,7 +289,7 @@ void MetaServer::release_many(std::span<const Released> all) {
 bool MetaServer::expect_empty(const InodePtr& directory) {
   const auto now = std::chrono::steady_clock::now();
   const std::lock_guard lock(directory->mutex);
-  return directory->empty_files.expect(now) && placement_.is_cluster();
+  return directory->empty_files.expect(now);
 }
 
 void MetaServer::found_empty(const InodePtr& inode, bool empty) {
