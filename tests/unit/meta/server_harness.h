@@ -19,7 +19,10 @@ namespace forebay::meta {
 
 class MetaHarness {
  public:
-  explicit MetaHarness(ConflictRule rule = ConflictRule::kKeepBoth) {
+  // `targets`: as in a cluster, with target 0 among them.
+  explicit MetaHarness(ConflictRule rule = ConflictRule::kKeepBoth,
+                       std::function<std::vector<TargetInfo>()> targets = {})
+      : targets_(std::move(targets)) {
     config_.flush.policy = FlushPolicy::kManual;  // nothing goes out unless the test says so
     config_.consistency.validate = Validate::kAlways;
     config_.consistency.conflict = rule;
@@ -50,13 +53,15 @@ class MetaHarness {
   void start() {
     storage::StorageServer::Options options;
     options.target_directory = cache_ + "/target";
+    options.run = kRun;
     options.capacity_bytes = 256 << 20;
     options.high_watermark_bytes = 256 << 20;
     options.chunk_size_bytes = config_.cache.chunk_size_bytes;
     options.fetch = config_.fetch;
     storage_ = std::make_unique<storage::StorageServer>(options, *tree_);
     ASSERT_TRUE(storage_->open());
-    meta_ = std::make_unique<MetaServer>(config_, Store::open(cache_ + "/meta.db").value(), *tree_, *storage_);
+    meta_ = std::make_unique<MetaServer>(config_, Store::open(cache_ + "/meta.db").value(), *tree_, *storage_,
+                                         targets_);
     ASSERT_TRUE(meta_->open_tree());
     storage_->start(*meta_);
     const Status started = meta_->start();
@@ -123,6 +128,7 @@ class MetaHarness {
   storage::StorageServer& storage() { return *storage_; }
   const Caller& root() const { return root_; }
   Config& config() { return config_; }
+  static constexpr uint64_t kRun = 77;  // of the target
 
  private:
   test::TempDir dir_;
@@ -130,6 +136,7 @@ class MetaHarness {
   int kills_ = 0;
   Config config_;
   const Caller root_;
+  const std::function<std::vector<TargetInfo>()> targets_;
   std::unique_ptr<consistency::ExternalTree> tree_;
   std::unique_ptr<storage::StorageServer> storage_;
   std::unique_ptr<MetaServer> meta_;
