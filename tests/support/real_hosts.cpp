@@ -26,6 +26,8 @@ constexpr char kHostInit[] = R"sh(
 set -e
 root=$1 name=$2 program=$3
 mount --make-rprivate /
+# Copies of mounts that others have on this machine: they would keep them alive.
+for mounted in $(findmnt --raw --noheadings --output TARGET,FSTYPE | sed -n 's/ fuse.*//p'); do umount -l "$mounted"; done
 mount -t proc proc /proc
 mount --bind "$program" "$root/bin/forebay"
 mount --bind "$root/own-of-$name" "$root/own"
@@ -41,9 +43,10 @@ trap '' CHLD
 exec sleep infinity
 )sh";
 
-// As it is on many a site: who comes in is greeted, twice.
+// As it is on many a site: who comes in is greeted, twice. The usual exchange of keys takes longer than all the rest.
 constexpr char kSshdSettings[] = R"(HostKey {0}/host-key-of-{1}
 Banner {0}/banner
+KexAlgorithms curve25519-sha256
 UsePAM yes
 PasswordAuthentication no
 KbdInteractiveAuthentication no
