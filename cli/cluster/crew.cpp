@@ -45,14 +45,14 @@ bool is_added(std::string_view line) { return line.starts_with("pdsh@") || line.
 // The last line of an output that is an object, or ends in one: what a shell of the node says when it begins comes
 // before it, and a launcher may put the number of a task in front. Null when there is none.
 json object_in(std::string_view output) {
-  const auto lines = lines_of(output);
-  for (auto line = lines.rbegin(); line != lines.rend(); ++line) {
-    const size_t begin = line->find('{');
-    if (begin == line->npos) continue;
-    json object = json::parse(line->substr(begin), nullptr, false);
-    if (object.is_object()) return object;
+  json last;
+  for (const std::string_view line : lines_of(output)) {
+    const size_t begin = line.find('{');
+    if (begin == line.npos) continue;
+    json object = json::parse(line.substr(begin), nullptr, false);
+    if (object.is_object()) last = std::move(object);
   }
-  return {};
+  return last;
 }
 
 }  // namespace

@@ -72,6 +72,7 @@ void make_key(const std::string& path) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // and with the first process, all others of the host
   ::setsid();
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   ::execvp(arguments.front(), arguments.data());
