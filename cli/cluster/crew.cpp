@@ -26,21 +26,47 @@ Failure node_failure(const ClusterNode& node, const Outcome& outcome, const RunL
   return fail(EINVAL, "{}: {}", node.name, said);
 }
 
+// Without those that are empty.
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line = text.substr(at, end - at);
+    at = end + 1;
+    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+    if (!line.empty()) lines.push_back(line);
+  }
+  return lines;
+}
+
+// What the launchers say of each command that failed, before or after what the command itself said.
+bool is_added(std::string_view line) { return line.starts_with("pdsh@") || line.starts_with("srun: "); }
+
+// The last line of an output that is an object, or ends in one: what a shell of the node says when it begins comes
+// before it, and a launcher may put the number of a task in front. Null when there is none.
+json object_in(std::string_view output) {
+  json last;
+  for (const std::string_view line : lines_of(output)) {
+    const size_t begin = line.find('{');
+    if (begin == line.npos) continue;
+    json object = json::parse(line.substr(begin), nullptr, false);
+    if (object.is_object()) last = std::move(object);
+  }
+  return last;
+}
+
 }  // namespace
 
 std::string what_it_said(const Outcome& outcome) {
-  std::string said;
-  for (size_t at = 0; at < outcome.err.size();) {
-    const size_t end = std::min(outcome.err.find('\n', at), outcome.err.size());
-    std::string_view line(outcome.err.data() + at, end - at);
-    at = end + 1;
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
+  std::string said, added;
+  for (std::string_view line : lines_of(outcome.err)) {
     if (line.starts_with("forebay: ")) line.remove_prefix(std::string_view("forebay: ").size());
-    const bool added = line.starts_with("pdsh@") || line.starts_with("srun: error: ");
-    if (line.empty() || (added && !said.empty())) continue;
-    said += (said.empty() ? "" : "; ") + std::string(line);
+    std::string& text = is_added(line) ? added : said;
+    text += (text.empty() ? "" : "; ") + std::string(line);
   }
-  if (said.size() > kMostSaid) said = said.substr(0, kMostSaid) + "...";
+  if (said.empty()) said = std::move(added);
+  // What is said last is what it failed of.
+  if (said.size() > kMostSaid) said = "..." + said.substr(said.size() - kMostSaid);
   return said;
 }
 
@@ -95,7 +121,7 @@ std::vector<Answer> Crew::ask(const NodeSet& nodes, const RequestFor& request, s
       answers.emplace_back(node_failure(asked, outcomes[i], limits));
       continue;
     }
-    json answer = json::parse(outcomes[i].out, nullptr, false);
+    json answer = object_in(outcomes[i].out);
     if (answer.is_object()) {
       answers.emplace_back(std::move(answer));
     } else {

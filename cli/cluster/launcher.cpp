@@ -3,12 +3,18 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 
+#include <cstdlib>
+
 #include "cli/cluster/netns.h"
 #include "cli/cluster/pdsh.h"
 
 namespace forebay::cli {
 namespace {
 
+using namespace std::chrono_literals;
+
+constexpr auto kConfigLimit = 15s;
+constexpr std::string_view kEndsWithStep = "proctrack/cgroup";  // what is left of a step does not outlive it
 constexpr std::string_view kPlainLetters =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:,@";  // that sh takes as they are
 
@@ -26,14 +32,32 @@ class SshLauncher : public Launcher {
  protected:
   // sshd gives the line to a shell, always.
   Invocation wrap(const NodeCommand& command) const override {
-    return {{"ssh", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", command.host, "--", shell_line(command.words)},
-            command.input};
+    Invocation invocation{{"ssh"}, command.input};
+    for (const std::string_view setting : kSshSettings) {
+      invocation.words.insert(invocation.words.end(), {"-o", std::string(setting)});
+    }
+    invocation.words.insert(invocation.words.end(), {command.host, "--", shell_line(command.words)});
+    return invocation;
   }
 };
+
+// Outside of a job, each srun would be one.
+Status check_job() {
+  if (std::getenv("SLURM_JOB_ID") != nullptr) return {};
+  return fail(EINVAL, "--launcher srun: this is no job of Slurm; give the command within salloc or sbatch");
+}
 
 class SrunLauncher : public Launcher {
  public:
   std::string_view name() const override { return "srun"; }
+
+  // What knows no answer is no reason not to try.
+  Status check_start() const override {
+    const Outcome asked = run_many({{{"scontrol", "show", "config"}, ""}}, {.deadline = kConfigLimit}).front();
+    if (!asked.ok() || asked.out.find(kEndsWithStep) == std::string::npos) return {};
+    return fail(EINVAL, "--launcher srun: this Slurm ({}) would end the daemons at once; use --launcher ssh",
+                kEndsWithStep);
+  }
 
  protected:
   Invocation wrap(const NodeCommand& command) const override {
@@ -92,7 +116,10 @@ Result<std::unique_ptr<Launcher>> make_launcher(std::string_view name, const std
                                                 const std::string& data) {
   if (name == "ssh") return std::make_unique<SshLauncher>();
   if (name == "pdsh") return std::make_unique<PdshLauncher>();
-  if (name == "srun") return std::make_unique<SrunLauncher>();
+  if (name == "srun") {
+    RETURN_IF_ERROR(check_job());
+    return std::make_unique<SrunLauncher>();
+  }
   if (name == "netns") return make_netns_launcher(hosts, data);
   return fail(EINVAL, "--launcher {}: is none of ssh, pdsh, srun, netns", name);
 }

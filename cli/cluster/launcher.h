@@ -32,6 +32,9 @@ class Launcher {
   // True if all hosts are this machine, so that each needs a directory and a mountpoint of its own.
   virtual bool one_machine() const { return false; }
 
+  // Whether it can start daemons that stay. EINVAL, with why not.
+  virtual Status check_start() const { return {}; }
+
   // Makes what is missing of the network between the hosts, and takes it away. Most launchers find one.
   virtual Status make_network() { return {}; }
   virtual Status remove_network() { return {}; }
@@ -45,6 +48,10 @@ class Launcher {
 // without root.
 Result<std::unique_ptr<Launcher>> make_launcher(std::string_view name, const std::vector<std::string>& hosts,
                                                 const std::string& data);
+
+// What ssh is told besides a person's own settings: to ask nothing, not to wait long for who is away, and to say only
+// what fails, not how a host greets.
+inline constexpr std::string_view kSshSettings[] = {"BatchMode=yes", "ConnectTimeout=10", "LogLevel=ERROR"};
 
 // The words as one line for sh, which makes exactly these words of it again.
 std::string shell_line(const std::vector<std::string>& words);

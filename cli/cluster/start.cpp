@@ -30,6 +30,7 @@ class ClusterStart {
       : options_(options), launcher_(launcher), crew_(launcher, plan) {}
 
   Status run() {
+    RETURN_IF_ERROR(launcher_.check_start());
     RETURN_IF_ERROR(settle(crew_.reach(crew_.everyone())));
     RETURN_IF_ERROR(look());
     RETURN_IF_ERROR(judge());

@@ -94,8 +94,8 @@ TEST(Launchers, SshPassesWordsAndInput) {
   const FakePrograms programs;
   // As sshd does: all that follows the host is one line for a shell.
   programs.add("ssh",
-               "[ \"$*\" = \"${*#-o BatchMode=yes -o ConnectTimeout=10 n1 -- }\" ] && exit 99\n"
-               "shift 4; echo \"host $1\"; shift 2; exec sh -c \"$*\"\n");
+               "[ \"$*\" = \"${*#-o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR n1 -- }\" ] && exit 99\n"
+               "shift 6; echo \"host $1\"; shift 2; exec sh -c \"$*\"\n");
   NodeCommand command{"n1", kTellWords, "input|"};
   command.words.insert(command.words.end(), kAwkward.begin(), kAwkward.end());
   const Outcome outcome = run_on("ssh", command);
@@ -106,6 +106,10 @@ TEST(Launchers, SshPassesWordsAndInput) {
 
 TEST(Launchers, SrunPassesWordsAndInput) {
   const FakePrograms programs;
+  ::unsetenv("SLURM_JOB_ID");
+  EXPECT_EQ(make_launcher("srun", {"n1"}, "/d").error().context,
+            "--launcher srun: this is no job of Slurm; give the command within salloc or sbatch");
+  ::setenv("SLURM_JOB_ID", "1", 1);
   programs.add("srun", "echo \"$1 $2 $3 $4 $5\"; shift 5; exec \"$@\"\n");
   NodeCommand command{"n1", kTellWords, "input|"};
   command.words.insert(command.words.end(), kAwkward.begin(), kAwkward.end());
@@ -115,21 +119,30 @@ TEST(Launchers, SrunPassesWordsAndInput) {
 TEST(Launchers, PdshPassesWordsAndBringsInputAsAFile) {
   const FakePrograms programs;
   const test::TempDir copies;
+  ::unsetenv("PDSH_RCMD_TYPE");
+  ::setenv("PDSH_SSH_ARGS_APPEND", "-v", 1);
   // As pdsh does: no stdin, "%%" is "%", and a line of its own about what failed.
   programs.add("pdsh",
-               "echo \"$1 $2 $3 $4\"; shift 4\n"
+               "echo \"$PDSH_SSH_ARGS_APPEND\"; echo \"$1 $2 $3 $4 $5 $6\"; shift 6\n"
                "sh -c \"$(printf '%s' \"$*\" | sed 's/%%/%/g')\" </dev/null\n"
                "s=$?; [ $s = 0 ] || echo 'pdsh@here: n1: ssh exited' >&2; exit $s\n");
-  programs.add("pdcp", "stat -c %a \"$4\" >" + (copies / "mode") + "; echo \"$5\" >" + (copies / "path") +
-                           "; cp -p \"$4\" \"$5\"\n");
+  programs.add("pdcp", "stat -c %a \"$6\" >" + (copies / "mode") + "; echo \"$7\" >" + (copies / "path") +
+                           "; cp -p \"$6\" \"$7\"\n");
   NodeCommand command{"n1", kTellWords, "input|"};
   command.words.insert(command.words.end(), {"100%h", "it's"});
   const Outcome outcome = run_on("pdsh", command);
-  EXPECT_EQ(outcome.out, "-S -N -w n1\ninput|[100%h][it's]") << outcome.err;
+  EXPECT_EQ(outcome.out,
+            "-v -o BatchMode=yes -o ConnectTimeout=10 -o LogLevel=ERROR\n-R ssh -S -N -w n1\ninput|[100%h][it's]")
+      << outcome.err;
   EXPECT_EQ(test::read_file(copies / "mode"), "600\n");
   std::string path = test::read_file(copies / "path");
   path.pop_back();
   EXPECT_NE(::access(path.c_str(), F_OK), 0) << "the file is left on the node";
+  programs.add("pdsh", "echo \"$PDSH_RCMD_TYPE $1\"\n");
+  ::setenv("PDSH_RCMD_TYPE", "mrsh", 1);
+  EXPECT_EQ(run_on("pdsh", {"n1", {"true"}, ""}).out, "mrsh -S\n");
+  ::unsetenv("PDSH_RCMD_TYPE");
+  programs.add("pdsh", "exit 1\n");
   EXPECT_EQ(run_on("pdsh", {"n1", {"false"}, ""}).exit_status, 1);
 }
 
