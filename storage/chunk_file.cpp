@@ -358,7 +358,8 @@ Status ChunkFile::sync() {
   if (!exists()) return {};
   // fsync, not fdatasync: while the file is dirty its mtime is the application's.
   if (::fsync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
-  RETURN_IF_ERROR(log(Record::of_number(RecordType::kSynced, 0)));
+  const bool shorten = log_.is_open() && log_.bloated(extents());
+  RETURN_IF_ERROR(shorten ? write_log_anew() : log(Record::of_number(RecordType::kSynced, 0)));
   if (log_.is_open()) {
     RETURN_IF_ERROR(log_.sync());
   } else if (::fsync(fd_.get()) != 0) {

@@ -203,6 +203,7 @@ class ChunkFile {
   Status open_log();
   // Instead of all records until now: the state, which is on disk.
   Status write_log_anew();
+  size_t extents() const { return present_.count() + dirty_.count() + flushing_.count(); }
   // The same for a clean file, of which nothing needs to be on disk. Where it is short enough, and for its size alone.
   void shorten_log();
 

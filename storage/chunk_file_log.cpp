@@ -147,7 +147,8 @@ void ChunkFile::apply(const Record& record, bool trusted) {
 }
 
 // A log that has grown too long is written anew before the records are added, never after: they tell of a change that
-// the state does not show yet.
+// the state does not show yet. What it says then must be on disk, and who waits for that may wait long: so a sync, which
+// waits anyway, takes the first opportunity.
 Status ChunkFile::log(std::span<const Record> records) {
   if (fault_armed(Fault::kForgetPresence)) return {};
   if (!exists()) return {};
@@ -155,7 +156,7 @@ Status ChunkFile::log(std::span<const Record> records) {
     if (head_.append(fd_.get(), records)) return {};
     RETURN_IF_ERROR(open_log());
   }
-  if (log_.bloated(present_.count() + dirty_.count() + flushing_.count())) {
+  if (log_.overgrown(extents())) {
     // The rewritten log says that all of it is on disk, so it must be.
     if (::fdatasync(fd_.get()) != 0) return fail_errno("chunk file {}.chunk", path_);
     RETURN_IF_ERROR(write_log_anew());
@@ -174,12 +175,18 @@ Status ChunkFile::write_log_anew() {
     if (head_.replace(fd_.get(), records)) return {};
     RETURN_IF_ERROR(open_log());
   }
+  directory_synced_ = false;
   return log_.rewrite(records);
 }
 
 // What of it is not on disk is fetched again after a power cut.
 void ChunkFile::shorten_log() {
-  if (!log_.is_open() && !dirty()) (void)head_.replace(fd_.get(), snapshot(false));
+  if (dirty()) return;
+  if (!log_.is_open()) {
+    (void)head_.replace(fd_.get(), snapshot(false));
+  } else if (log_.bloated(extents())) {
+    (void)log_.rewrite(snapshot(false));
+  }
 }
 
 std::vector<Record> ChunkFile::snapshot(bool synced) const {

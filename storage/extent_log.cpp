@@ -56,6 +56,11 @@ bool ExtentLog::bloated(size_t needed) const {
   return end_ / sizeof(Record) > std::max(kWorthIt, 8 * needed);
 }
 
+bool ExtentLog::overgrown(size_t needed) const {
+  constexpr size_t kMost = 65'536;  // records: 3 MiB
+  return end_ / sizeof(Record) > std::max(kMost, 8 * needed);
+}
+
 Status ExtentLog::rewrite(std::span<const Record> records) {
   const std::string beside = path_ + ".new";
   UniqueFd fd(::open(beside.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));

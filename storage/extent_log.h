@@ -32,8 +32,9 @@ class ExtentLog {
   // Appends all records with one write. On an error (ENOSPC, EIO) none of them counts.
   Status append(std::span<const Record> records);
 
-  // Whether the log is worth a rewrite when `needed` records would do.
+  // Whether the log is worth a rewrite when `needed` records would do: where that costs little, and at any cost.
   bool bloated(size_t needed) const;
+  bool overgrown(size_t needed) const;
   // Replaces the log by these records, atomically.
   Status rewrite(std::span<const Record> records);
 

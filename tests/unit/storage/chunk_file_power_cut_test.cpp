@@ -2,6 +2,8 @@
 // added; what takes away or marks dirty counts in any case.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "storage/chunk_file.h"
 #include "tests/unit/storage/chunk_harness.h"
 
@@ -15,6 +17,12 @@ class PowerCutTest : public testing::Test, protected ChunkHarness {
   // These bytes of the chunk file never reached the disk.
   void lose(uint64_t offset, const std::string& old_bytes) {
     ASSERT_TRUE(pwrite_full(file().fd(), old_bytes.data(), old_bytes.size(), offset));
+  }
+  uint64_t log_bytes() const { return std::filesystem::file_size(map_path()); }
+  void make_log_long() {
+    constexpr int kRecords = 1100;
+    for (int i = 0; i < kRecords; ++i) ASSERT_TRUE(file().set_size(10));
+    EXPECT_GT(log_bytes(), uint64_t{48} << 10);
   }
   // A power cut after all was fetched, of which only the first four bytes were synced.
   void lose_a_fetched_tail() {
@@ -112,10 +120,38 @@ TEST_F(PowerCutTest, ARewrittenLogIsTrustedUpToItsRewrite) {
   begin("0123456789");
   fetch({0, 10});
   write(2, "ab");
-  for (int i = 0; i < 1100; ++i) ASSERT_TRUE(file().set_size(10));  // until it is bloated
+  for (int i = 0; i < 70'000; ++i) ASSERT_TRUE(file().set_size(10));  // until it has grown too long
+  EXPECT_LT(log_bytes(), uint64_t{1} << 20);
   power_cut();
   EXPECT_EQ(content(), "01ab456789");
   EXPECT_TRUE(file().dirty_extents().contains(2, 4));
+}
+
+// Who writes does not wait for the disk because the log is long: a sync shortens it, which waits for the disk anyway.
+TEST_F(PowerCutTest, ALogIsShortenedByASync) {
+  begin("0123456789");
+  fetch({0, 10});
+  write(2, "ab");
+  ASSERT_TRUE(file().sync());
+  write(4, "cd");
+  make_log_long();
+  ASSERT_TRUE(file().sync());
+  EXPECT_LT(log_bytes(), 1024u);
+  write(6, "ef");
+  power_cut();
+  EXPECT_EQ(content().substr(0, 6), "01abcd");
+  EXPECT_TRUE(file().dirty_extents().contains(2, 6));
+}
+
+TEST_F(PowerCutTest, ALogIsShortenedByAFlush) {
+  begin("0123456789");
+  fetch({0, 10});
+  write(4, "cd");
+  make_log_long();
+  flush();
+  EXPECT_LT(log_bytes(), 1024u);
+  power_cut();
+  EXPECT_EQ(content(), "0123cd6789");
 }
 
 // A flush syncs the outside, not the target. If the overwritten bytes never reached the target's disk, the old bytes

@@ -172,6 +172,7 @@ TEST_F(ExtentLogTest, IsBloatedOnlyFarBeyondWhatIsNeeded) {
   EXPECT_TRUE(log.bloated(1));
   EXPECT_TRUE(log.bloated(128));
   EXPECT_FALSE(log.bloated(129)) << "eight times as many as needed";
+  EXPECT_FALSE(log.overgrown(1));
 }
 
 TEST_F(ExtentLogTest, ARewriteReplacesTheLogAndGoesOnFromThere) {
