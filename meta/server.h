@@ -376,6 +376,8 @@ class MetaServer final : public MetaService, public MetaPeerService {
   Status open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created, CreateReply* reply = nullptr);
   // What its target is to know of it. Its row is there then, if it needs one.
   Result<CachingFileRequest> describe(const Caller& caller, const InodePtr& inode, int flags, bool created);
+  // Which version its target is to have. The caller holds inode.mutex.
+  Validator version_to_cache(const Inode& inode) const;
   void count_open(const InodePtr& inode, int flags, const ChunkState& state);
   // Whether what is made there now stays empty; and whether a new file did (once for each).
   bool expect_empty(const InodePtr& directory);

@@ -85,9 +85,7 @@ Result<CachingFileRequest> MetaServer::describe(const Caller& caller, const Inod
   bool has_data = false, stored = false, unlinked = false, same = false;
   {
     const std::lock_guard lock(inode->mutex);
-    // "never" trusts the copy; without a copy there is nothing to trust.
-    const bool trust = config_.consistency.validate == Validate::kNever && inode->has_data;
-    request.version = trust ? inode->mtime0 : inode->seen;
+    request.version = version_to_cache(*inode);
     request.blocks = inode->attributes.blocks;
     request.block_size = inode->attributes.block_size;
     has_data = inode->has_data;
@@ -116,6 +114,13 @@ Result<CachingFileRequest> MetaServer::describe(const Caller& caller, const Inod
   }
   ASSIGN_OR_RETURN(request.source, ref_of(inode));
   return request;
+}
+
+Validator MetaServer::version_to_cache(const Inode& inode) const {
+  // "never" trusts the copy. So must who had a file open of which we did not know, when we took its last name: that has
+  // changed its version, and nothing leads to it any more. Without a copy there is nothing to trust.
+  const bool trust = inode.has_data && (config_.consistency.validate == Validate::kNever || inode.unlinked);
+  return trust ? inode.mtime0 : inode.seen;
 }
 
 void MetaServer::count_open(const InodePtr& inode, int flags, const ChunkState& state) {
@@ -157,8 +162,13 @@ Result<Layout> MetaServer::reopen(const Caller&, InodeId id, const HandleCounts&
   ASSIGN_OR_RETURN(const InodePtr inode, inodes_.get(id));
   const std::lock_guard open_lock(inode->open_mutex);
   const std::lock_guard change_lock(inode->change_mutex);
-  // Nothing may be there of a file that was just made, and then its target keeps what this look shows.
-  RETURN_IF_ERROR(refresh(inode, true));
+  bool is_new = false;
+  {
+    const std::lock_guard lock(inode->mutex);
+    is_new = inode->is_new && !inode->unlinked;
+  }
+  // Its target, which may have heard nothing of a new file, keeps what this look shows.
+  RETURN_IF_ERROR(refresh(inode, is_new));
   CachingFileRequest request;
   request.id = id;
   request.transient = inode->transient;
@@ -167,7 +177,7 @@ Result<Layout> MetaServer::reopen(const Caller&, InodeId id, const HandleCounts&
     if (inode->opens == 0 || inode->layout == nullptr) return fail(ESTALE);
     request.handles = static_cast<uint32_t>(inode->opens);
     request.layout = *inode->layout;
-    request.version = inode->seen;
+    request.version = version_to_cache(*inode);
     request.newer = inode->dirty && inode->striped();
     request.blocks = inode->attributes.blocks;
     request.block_size = inode->attributes.block_size;

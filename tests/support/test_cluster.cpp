@@ -120,6 +120,19 @@ ProcessResult TestCluster::try_start(int metads) {
   return try_run(words);
 }
 
+void TestCluster::run_on(int node, const std::vector<std::string>& words) {
+  const std::string storaged = std::to_string(std::stoi(read_file(data(node) + "/storaged.pid")));
+  std::vector<std::string> all{"nsenter", "--net=/proc/" + storaged + "/ns/net"};
+  all.insert(all.end(), words.begin(), words.end());
+  expect_success(run_process(all), words.front());
+}
+
+void TestCluster::limit(int node, uint64_t bytes_per_second) {
+  constexpr uint64_t kBurstBytes = 64 << 10;
+  run_on(node, {"tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate",
+                std::to_string(bytes_per_second * 8) + "bit", "burst", std::to_string(kBurstBytes), "latency", "50ms"});
+}
+
 void TestCluster::kill_client(int node) {
   const pid_t process = status(node).at("pid");
   const int watched = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));

@@ -33,6 +33,10 @@ class TestCluster {
   void start_again();
   // After stop(): the same with another number of metadata servers.
   ProcessResult try_start(int metads);
+  // Its link to the others: taken away; there again; so narrow, for what it sends.
+  void cut(int node) { run_on(node, {"ip", "link", "set", "eth0", "down"}); }
+  void mend(int node) { run_on(node, {"ip", "link", "set", "eth0", "up"}); }
+  void limit(int node, uint64_t bytes_per_second);
   // kill -9 of the process of a node's mount; returns when it is gone. The dead mount stays.
   void kill_client(int node);
   // The directory of a node's configuration, logs and data.
@@ -48,6 +52,8 @@ class TestCluster {
 
  private:
   std::vector<std::string> command(const std::string& what) const;
+  // In the network namespace of its host.
+  void run_on(int node, const std::vector<std::string>& words);
 
   TempDir root_;
   Reaper reaper_{root_.path()};
