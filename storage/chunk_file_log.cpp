@@ -147,8 +147,8 @@ void ChunkFile::apply(const Record& record, bool trusted) {
 }
 
 // A log that has grown too long is written anew before the records are added, never after: they tell of a change that
-// the state does not show yet. What it says then must be on disk, and who waits for that may wait long: so a sync, which
-// waits anyway, takes the first opportunity.
+// the state does not show yet. What it says then must be on disk, and who waits for that may wait long: so a sync,
+// which waits anyway, takes the first opportunity.
 Status ChunkFile::log(std::span<const Record> records) {
   if (fault_armed(Fault::kForgetPresence)) return {};
   if (!exists()) return {};

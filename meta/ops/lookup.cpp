@@ -1,4 +1,5 @@
-// lookup, all_names, enter, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at a time).
+// lookup, all_names, enter, forget: a name outside becomes an inode here (paper 4.2: validated on demand, one level at
+// a time).
 #include <algorithm>
 #include <optional>
 

@@ -12,9 +12,7 @@ namespace {
 bool writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 // What its target has of a file that was just made.
-ChunkState state_of_new(const CachingFileRequest& request) {
-  return {.mtime0 = request.version, .complete = true};
-}
+ChunkState state_of_new(const CachingFileRequest& request) { return {.mtime0 = request.version, .complete = true}; }
 
 }  // namespace
 
@@ -48,7 +46,8 @@ Result<OpenReply> MetaServer::open(const Caller& caller, InodeId id, int flags) 
 }
 
 // What every open does: the copy is checked against the outside, and both stay within reach until release().
-Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created, CreateReply* reply) {
+Status MetaServer::open_inode(const Caller& caller, const InodePtr& inode, int flags, bool created,
+                              CreateReply* reply) {
   const std::lock_guard open_lock(inode->open_mutex);
   ASSIGN_OR_RETURN([[maybe_unused]] const FdPtr fd, hold_fd(inode));
   // No own change between the look and the target's note of the version: it would not be counted as ours.

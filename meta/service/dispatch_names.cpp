@@ -46,7 +46,7 @@ void MetaDispatch::Lookup(Controller* controller, const wire::NameRequest* reque
 }
 
 void MetaDispatch::AllNames(Controller* controller, const wire::InodeRequest* request, wire::NamesReply* reply,
-                           Closure*) {
+                            Closure*) {
   reply_with(serving_of(controller), service_.all_names(request->id()), *reply);
 }
 

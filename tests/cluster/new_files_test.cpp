@@ -55,7 +55,8 @@ TEST_F(NewFilesOfACluster, OneThatIsStillEmptyIsWrittenAfterARestartOfItsServers
   // The server has its database for itself alone; a copy is whole, or is made once more.
   const std::string copy = cluster.make("copy") + "/metadata.db", original = cluster.data(1) + "/metad/metadata.db";
   const std::string look = fmt::format(
-      "cp {0} {1} && cp {0}-wal {1}-wal && sqlite3 {1} \"SELECT count(*) FROM dentry WHERE name = CAST('file' AS BLOB)\"",
+      "cp {0} {1} && cp {0}-wal {1}-wal && sqlite3 {1} \"SELECT count(*) FROM dentry WHERE name = CAST('file' AS "
+      "BLOB)\"",
       original, copy);
   const auto is_recorded = [&] { return run_process({"sh", "-c", look}).out == "1\n"; };
   const auto until = std::chrono::steady_clock::now() + kSoon;

@@ -95,7 +95,8 @@ class Connections : public testing::Test {
     const Result<CreateReply> made = meta_.create({}, kRootInode, "file", 0644, O_RDWR);
     if (!made) throw std::runtime_error(made.error().message());
     // Its target hears of it from the client; or from the metadata server, asked by the client.
-    if (const auto told = meta_.reopen({}, made->id, {0, 0, 1}); !told) throw std::runtime_error(told.error().message());
+    if (const auto told = meta_.reopen({}, made->id, {0, 0, 1}); !told)
+      throw std::runtime_error(told.error().message());
     return {made->id, made->layout.targets.front()};
   }
 

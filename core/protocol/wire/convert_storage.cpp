@@ -148,7 +148,8 @@ Result<forebay::LeaseRequest> decode(const LeaseRequest& from) {
   forebay::LeaseRequest to{from.id(), from.writes(), from.at_any_room(), from.beside(), from.direct(), {}};
   if (!from.has_new_file()) return to;
   ASSIGN_OR_RETURN(to.new_file, decode(from.new_file()));
-  if (to.new_file->id != to.id || to.new_file->run == 0) return fail(EPROTO, "a lease of another file than the new one");
+  if (to.new_file->id != to.id || to.new_file->run == 0)
+    return fail(EPROTO, "a lease of another file than the new one");
   return to;
 }
 

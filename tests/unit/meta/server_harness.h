@@ -60,8 +60,8 @@ class MetaHarness {
     options.fetch = config_.fetch;
     storage_ = std::make_unique<storage::StorageServer>(options, *tree_);
     ASSERT_TRUE(storage_->open());
-    meta_ = std::make_unique<MetaServer>(config_, Store::open(cache_ + "/meta.db").value(), *tree_, *storage_,
-                                         targets_);
+    meta_ =
+        std::make_unique<MetaServer>(config_, Store::open(cache_ + "/meta.db").value(), *tree_, *storage_, targets_);
     ASSERT_TRUE(meta_->open_tree());
     storage_->start(*meta_);
     const Status started = meta_->start();

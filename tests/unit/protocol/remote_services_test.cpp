@@ -1,6 +1,4 @@
 // The remote stubs, as a client has them, over both kinds of sockets.
-#include "tests/unit/protocol/remote_services_harness.h"
-
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -9,6 +7,7 @@
 
 #include "core/io.h"
 #include "tests/support/files.h"
+#include "tests/unit/protocol/remote_services_harness.h"
 
 namespace forebay {
 namespace {
