@@ -158,6 +158,10 @@ class ChunkFile {
   bool take_report();
   BlockSums sums;
 
+  // Until a change that was noticed is reported to the metadata server, nobody else takes it for reported. Before
+  // `mutex`.
+  std::mutex report_mutex;
+
   // --- opens, writers on their way through mark_dirty(), and fetches, guarded by `fetch_mutex` (taken alone, or
   // before `mutex`, never after it).
   std::mutex fetch_mutex;

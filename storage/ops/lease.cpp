@@ -137,6 +137,7 @@ void StorageServer::end_lease(InodeId id) {
 
 void StorageServer::see(ChunkFile& file) {
   if (!file.may_be_written()) return;
+  const std::lock_guard reporting(file.report_mutex);
   bool report = false;
   {
     const std::unique_lock lock(file.mutex);
@@ -148,6 +149,7 @@ void StorageServer::see(ChunkFile& file) {
 
 Result<SettleReply> StorageServer::settle(InodeId id) {
   ASSIGN_OR_RETURN(const FilePtr file, get(id));
+  const std::lock_guard reporting(file->report_mutex);
   bool report = false;
   SettleReply reply;
   {
