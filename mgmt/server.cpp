@@ -64,7 +64,9 @@ Reachability MgmtServer::reachability_of(const Known& server) const {
 // A directory that was copied with all that is in it would be the same target twice.
 Status MgmtServer::check(const ServerInfo& server) const {
   for (const auto& [identity, known] : servers_) {
-    if (identity == server.identity || reachability_of(known) != Reachability::kOnline) continue;
+    // The same server, started again; but on another node it is a copy of that one's directory.
+    const bool is_same = identity == server.identity && known.info.node == server.node;
+    if (is_same || reachability_of(known) != Reachability::kOnline) continue;
     for (const TargetInfo& theirs : known.info.targets) {
       for (const TargetInfo& target : server.targets) {
         if (target.identity != theirs.identity) continue;

@@ -104,6 +104,19 @@ TEST_F(MgmtServerTest, AfterARestartTargetsAreMissedUntilTheyReport) {
   EXPECT_EQ(only_target().reachability, Reachability::kOnline);
 }
 
+// A server is named after its first target: the copy of that is no server that was started again.
+TEST_F(MgmtServerTest, ACopyOfAServerOnAnotherNodeIsRefusedWhileTheOtherIsThere) {
+  ASSERT_TRUE(server_->report(storage_server("n1")));
+  ServerInfo copy = storage_server("n1");
+  copy.node = "n2";
+  const auto refused = server_->report(copy);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EEXIST);
+  EXPECT_TRUE(server_->report(storage_server("n1"))) << "started again";
+  now_ += MgmtServer::kProbablyOffline;
+  EXPECT_TRUE(server_->report(copy)) << "the disk was moved to another node";
+}
+
 TEST_F(MgmtServerTest, ACopyOfATargetIsRefusedWhileTheOtherIsThere) {
   ASSERT_TRUE(server_->report(storage_server("n1")));
   ServerInfo copy = storage_server("n1");
