@@ -23,7 +23,8 @@ std::string one_line(std::string_view text) {
 }
 
 std::string error_text(const Error& error) {
-  const bool judged = error.code == EINVAL || error.code == ENOTSUP || error.code == ENOTTY;
+  const bool judged = error.code == EINVAL || error.code == ENOTSUP || error.code == ENOTTY || error.code == EPROTO ||
+                      error.code == EXDEV;
   return judged && !error.context.empty() ? error.context : error.message();
 }
 

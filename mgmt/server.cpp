@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/log.h"
+
 namespace forebay::mgmt {
 namespace {
 
@@ -111,6 +113,22 @@ Status MgmtServer::number(ServerInfo& server) {
   return {};
 }
 
+void MgmtServer::watch_clock(Known& known) const {
+  if (known.info.clock == std::chrono::sys_seconds{}) return;
+  const std::chrono::seconds ahead = known.info.clock - options_.clock();
+  const bool differs = std::chrono::abs(ahead) > kMostClockSkew;
+  if (differs == known.clock_differs) return;
+  known.clock_differs = differs;
+  const std::string& node = known.info.node;
+  if (differs) {
+    log(Module::kMgmt)
+        .warn("{}: its clock is {} s {} that of this node; times of files will differ as much", node,
+              std::chrono::abs(ahead).count(), ahead.count() < 0 ? "behind" : "ahead of");
+  } else {
+    log(Module::kMgmt).info("{}: its clock is right again", node);
+  }
+}
+
 // What only mgmtd knows of the targets.
 void MgmtServer::take_over(const ServerInfo& before, ServerInfo& after) const {
   for (TargetInfo& target : after.targets) {
@@ -145,6 +163,7 @@ Result<ServerInfo> MgmtServer::report(const ServerInfo& server) {
   known.info = numbered;
   known.last_seen = options_.now();
   known.seen = true;
+  watch_clock(known);
   return numbered;
 }
 

@@ -18,6 +18,9 @@ class MgmtServer final : public MgmtService {
   // Heartbeats come every second: after kProbablyOffline several are missing.
   static constexpr std::chrono::seconds kProbablyOffline{4}, kOffline{30};
 
+  // Times of files are taken from the clock of whatever node changes them.
+  static constexpr std::chrono::seconds kMostClockSkew{60};
+
   // Known at a time, and ever numbered: a number of a metadata server has 16 bits (kOwnerShift).
   static constexpr size_t kMostServers = 4096, kMostMembers = 16'384;
 
@@ -27,6 +30,9 @@ class MgmtServer final : public MgmtService {
     std::vector<Link> links;
     uint32_t metads = 1;  // and no more
     std::function<Clock::time_point()> now = Clock::now;
+    std::function<std::chrono::sys_seconds()> clock = [] {
+      return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+    };
   };
   // `store`: null in one process, which knows its targets anew each time.
   MgmtServer(Options options, std::unique_ptr<Store> store);
@@ -43,12 +49,15 @@ class MgmtServer final : public MgmtService {
     ServerInfo info;
     Clock::time_point last_seen{};
     bool seen = false;
+    bool clock_differs = false;
   };
 
   Reachability reachability_of(const Known& server) const;
   Status check(const ServerInfo& server) const;
   Status number(ServerInfo& server);
   Result<uint32_t> number_of(Store::Kind kind, const std::string& identity, const std::string& node, uint32_t wanted);
+  // Says so when a server's clock is far from ours, and when it is no more.
+  void watch_clock(Known& known) const;
   void take_over(const ServerInfo& before, ServerInfo& after) const;
 
   const Options options_;

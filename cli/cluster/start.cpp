@@ -82,8 +82,9 @@ class ClusterStart {
         print_error(fmt::format("{}: warning: its clock is {} s {}", name, std::abs(clock - after),
                                 clock < after ? "behind" : "ahead"));
       }
-      seen_.push_back(
-          {answer.at("daemons"), answer.at("mount"), answer.value("config", ""), answer.value("secret", "")});
+      std::string secret = answer.value("secret", "");
+      while (secret.ends_with('\n')) secret.pop_back();  // as Secret::read() takes it
+      seen_.push_back({answer.at("daemons"), answer.at("mount"), answer.value("config", ""), std::move(secret)});
     }
     return settle(judged);
   }
@@ -95,6 +96,21 @@ class ClusterStart {
     if (token.value("content", "") == content) return answer;
     const std::string why = token.value("error", "the file has another content");
     return fail(EINVAL, "{}: does not see the external directory {} as it is here: {}", name, external, why);
+  }
+
+  // With one of its own, a node would be refused by all others; it may have the data of another cluster.
+  Status check_secrets() const {
+    size_t first = 0;
+    for (const size_t index : crew_.everyone()) {
+      const std::string &secret = seen_[index].secret, &others = seen_[first].secret;
+      if (others.empty()) first = index;
+      if (secret.empty() || others.empty() || secret == others) continue;
+      return fail(EINVAL,
+                  "{}: its secret, {}/secret, is not that of {}; is its data of another cluster? Otherwise copy the "
+                  "secret from there, or remove it; nothing was changed",
+                  crew_.node(index).name, crew_.node(index).directory, crew_.node(first).name);
+    }
+    return {};
   }
 
   bool runs(size_t index, Role role) const {
@@ -121,6 +137,7 @@ class ClusterStart {
 
   // Whether what runs already lets this cluster start, and be it only its rest.
   Status judge() {
+    RETURN_IF_ERROR(check_secrets());
     NodeSet running;
     for (const size_t index : crew_.everyone()) {
       const Seen& seen = seen_[index];

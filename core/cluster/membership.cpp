@@ -10,9 +10,14 @@ constexpr std::chrono::seconds kHeartbeat{1};
 }  // namespace
 
 Result<ServerInfo> Membership::join(std::function<ServerInfo()> self) {
-  ASSIGN_OR_RETURN(ServerInfo reported, mgmt_.report(self()));
   self_ = std::move(self);
-  return reported;
+  return report();
+}
+
+Result<ServerInfo> Membership::report() {
+  ServerInfo self = self_();
+  self.clock = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  return mgmt_.report(self);
 }
 
 Status Membership::start() {
@@ -45,7 +50,7 @@ void Membership::run() {
     lock.unlock();
     Status told;
     if (self_) {
-      if (const Result<ServerInfo> reported = mgmt_.report(self_()); !reported) told = Failure(reported.error());
+      if (const Result<ServerInfo> reported = report(); !reported) told = Failure(reported.error());
     }
     if (told) told = ask();
     if (!told && reachable) log(Module::kCore).warn("mgmtd: {}", told.error().message());

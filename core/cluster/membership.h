@@ -38,6 +38,7 @@ class Membership {
 
  private:
   void run();
+  Result<ServerInfo> report();
   Status ask();
 
   MgmtService& mgmt_;

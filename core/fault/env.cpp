@@ -26,6 +26,8 @@ std::string_view name_of(Fault fault) {
       return "ignore-conflict";
     case Fault::kTrustLeases:
       return "trust-leases";
+    case Fault::kLaterVersion:
+      return "later-version";
   }
   return "";
 }

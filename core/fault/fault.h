@@ -14,6 +14,7 @@ enum class Fault {
   kEvictDirty,      // "evict-dirty": the evictor takes dirty data for clean
   kIgnoreConflict,  // "ignore-conflict": a flush overwrites what the outside changed
   kTrustLeases,     // "trust-leases": who holds a write lease is taken to write nothing
+  kLaterVersion,    // "later-version": speaks a later version of the protocol, and not this one
 };
 
 // Whether the safety is taken out. Thread safe, constant over the life of the process.

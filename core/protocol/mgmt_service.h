@@ -47,6 +47,8 @@ struct ServerInfo {
   uint32_t number = 0;                 // of a metadata server; 0 owns the root
   Reachability reachability = Reachability::kOnline;
   std::vector<TargetInfo> targets;  // of a storage server
+  // Of its node, when it reported; 0: not told.
+  std::chrono::sys_seconds clock{};
 };
 
 // A request may travel through all that it concerns, and a client keeps a question open at each.

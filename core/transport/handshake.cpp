@@ -9,6 +9,7 @@
 #include <array>
 #include <cassert>
 
+#include "core/fault/fault.h"
 #include "core/printable.h"
 #include "core/private_file.h"
 #include "core/transport/hello.pb.h"
@@ -35,13 +36,24 @@ bool same(std::string_view a, std::string_view b) {
 
 Header hello_header(uint8_t level = 0) { return {.version = kNewestVersion, .kind = Kind::kHello, .level = level}; }
 
+// The versions that this program speaks.
+struct Versions {
+  uint16_t oldest = kOldestVersion, newest = kNewestVersion;
+};
+
+Versions versions() {
+  constexpr uint16_t kLater = kNewestVersion + 1;
+  return fault_armed(Fault::kLaterVersion) ? Versions{kLater, kLater} : Versions{};
+}
+
 // The other end's part of the handshake, or the reason why it refuses.
 Result<std::string> receive_hello(Connection& connection, Deadline deadline) {
   ASSIGN_OR_RETURN(Message message, connection.receive(deadline));
   if (message.header.kind != Kind::kHello) {
     return fail(EPROTO, "{}: speaks before it is greeted", connection.peer_name());
   }
-  if (message.header.code != 0) return fail(message.header.code, "{}: {}", connection.peer_name(), message.body);
+  if (message.header.code != 0)
+    return fail(message.header.code, "{} refuses this side: {}", connection.peer_name(), message.body);
   return std::move(message.body);
 }
 
@@ -73,17 +85,20 @@ bool is_line(const std::string& name) { return name.size() <= kMostNameBytes && 
 
 // Empty: nothing speaks against the client.
 std::pair<int, std::string> objection(const wire::Hello& hello, const Party& self) {
-  if (hello.newest_version() < kOldestVersion || hello.oldest_version() > kNewestVersion) {
-    return {EPROTO, fmt::format("protocol versions {} to {}; this server speaks {} to {}", hello.oldest_version(),
-                                hello.newest_version(), kOldestVersion, kNewestVersion)};
+  const auto [oldest, newest] = versions();
+  if (hello.newest_version() < oldest || hello.oldest_version() > newest) {
+    return {EPROTO, fmt::format("it speaks protocol versions {} to {}, and the server {} to {}; install the same "
+                                "forebay on all nodes",
+                                hello.oldest_version(), hello.newest_version(), oldest, newest)};
   }
   if (hello.nonce().size() != kNonceBytes || hello.level() >= kLevels || !is_line(hello.node()) ||
       !is_line(hello.cluster()) || hello.role() < static_cast<uint32_t>(Role::kClient) ||
       hello.role() > static_cast<uint32_t>(Role::kManagement)) {
-    return {EPROTO, "a greeting that makes no sense"};
+    return {EPROTO, "its greeting makes no sense"};
   }
   if (!hello.cluster().empty() && hello.cluster() != self.cluster) {
-    return {EXDEV, fmt::format("is of cluster {}; this server is of cluster {}", hello.cluster(), self.cluster)};
+    return {EXDEV, fmt::format("it has the data of cluster {}, and the server is of cluster {}", hello.cluster(),
+                               self.cluster)};
   }
   return {};
 }
@@ -127,8 +142,9 @@ Result<Greeted> greet(Connection& connection, const Party& self, const Secret& s
                       Deadline deadline) {
   RETURN_IF_ERROR(connection.secure(deadline));
   wire::Hello hello;
-  hello.set_oldest_version(kOldestVersion);
-  hello.set_newest_version(kNewestVersion);
+  const auto [oldest, newest] = versions();
+  hello.set_oldest_version(oldest);
+  hello.set_newest_version(newest);
   hello.set_cluster(self.cluster);
   hello.set_node(self.node);
   hello.set_role(static_cast<uint32_t>(self.role));
@@ -146,7 +162,8 @@ Result<Greeted> greet(Connection& connection, const Party& self, const Secret& s
   }
   if (!same(reply.proof(), secret.prove(kServer, said + reply.offer()))) {
     return fail(EACCES, "{}: {}", connection.peer_name(),
-                secret ? "knows another secret" : "wants a secret, and this side has none");
+                secret ? "knows another secret; see cluster.secret_file"
+                       : "wants a secret, and this side has none; see cluster.secret_file");
   }
   wire::HelloProof proof;
   proof.set_proof(secret.prove(kClient, said + reply.offer()));
@@ -169,7 +186,7 @@ Result<Greeted> answer(Connection& connection, const Party& self, const Secret& 
   ASSIGN_OR_RETURN(const auto hello, parse_hello<wire::Hello>(said, connection));
   if (auto [code, reason] = objection(hello, self); code != 0) return refuse(connection, code, reason, deadline);
   wire::HelloOffer offer;
-  offer.set_version(std::min<uint32_t>(kNewestVersion, hello.newest_version()));
+  offer.set_version(std::min<uint32_t>(versions().newest, hello.newest_version()));
   offer.set_cluster(self.cluster);
   offer.set_node(self.node);
   offer.set_role(static_cast<uint32_t>(self.role));
@@ -183,7 +200,7 @@ Result<Greeted> answer(Connection& connection, const Party& self, const Secret& 
   ASSIGN_OR_RETURN(const std::string answered, receive_hello(connection, deadline));
   ASSIGN_OR_RETURN(const auto proof, parse_hello<wire::HelloProof>(answered, connection));
   if (!same(proof.proof(), secret.prove(kClient, said + reply.offer()))) {
-    return refuse(connection, EACCES, "does not know the secret", deadline);
+    return refuse(connection, EACCES, "it does not know the secret", deadline);
   }
   RETURN_IF_ERROR(connection.send(hello_header(), {}, {}, -1, deadline));
   return Greeted{{static_cast<Role>(hello.role()), hello.node(), hello.cluster(), hello.session()},

@@ -69,17 +69,23 @@ size_t send_some(int socket, Input bytes, bool with_descriptor) {
   return sent < 0 ? 0 : static_cast<size_t>(sent);
 }
 
+// A machine that stands still for a while is not taken for a server that does: its time passes in one wait.
+constexpr int kMostSilentSeconds = 15;
+
 // Sends all of it, then the end; takes what is replied until the server closes.
 void talk(int socket, Input bytes, size_t most_at_a_time, bool with_descriptor) {
   static char replies[64 << 10];
   bool sending = true;
-  for (;;) {
+  for (int silent_seconds = 0;;) {
     if (sending && bytes.empty()) {
       sending = false;
       ::shutdown(socket, SHUT_WR);
     }
     pollfd watched = {socket, static_cast<short>(sending ? POLLIN | POLLOUT : POLLIN), 0};
-    if (::poll(&watched, 1, -1) < 0) continue;
+    const int ready = ::poll(&watched, 1, 1000);
+    if (ready < 0) continue;
+    silent_seconds = ready > 0 ? 0 : silent_seconds + 1;
+    fuzz::require(silent_seconds < kMostSilentSeconds, "the server neither answers nor ends the connection");
     if ((watched.revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
       const ssize_t got = ::recv(socket, replies, sizeof(replies), MSG_DONTWAIT);
       if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return;

@@ -24,11 +24,13 @@ using namespace std::chrono_literals;
 // lie where something else is mounted afterwards.
 constexpr char kHostInit[] = R"sh(
 set -e
-root=$1 name=$2 program=$3
+root=$1 name=$2 program=$3 faulty=$4
 mount --make-rprivate /
 # Copies of mounts that others have on this machine: they would keep them alive.
 for mounted in $(findmnt --raw --noheadings --output TARGET,FSTYPE | sed -n 's/ fuse.*//p'); do umount -l "$mounted"; done
 mount -t proc proc /proc
+mount --bind "$faulty" "$root/bin/forebay-faulty"
+mount --bind "$program" "$root/bin/forebay-as-built"
 mount --bind "$program" "$root/bin/forebay"
 mount --bind "$root/own-of-$name" "$root/own"
 mount --bind "$root/home-of-$name" /root
@@ -104,7 +106,7 @@ RealHosts::~RealHosts() {
 
 void RealHosts::make_files(int hosts) {
   for (const char* directory : {"external", "shared", "own", "bin"}) root_.make(directory);
-  write_file(program(), "");
+  for (const char* suffix : {"", "-as-built", "-faulty"}) write_file(program() + suffix, "");
   write_file(root_ / "banner", "Authorised use only\n");
   std::string names = "127.0.0.1 localhost\n";
   for (int host = 1; host <= hosts; ++host) {
@@ -136,7 +138,8 @@ void RealHosts::make_keys(int hosts) {
 }
 
 void RealHosts::boot(int host) {
-  const std::vector<std::string> words = {"bash", "-c", kHostInit, "bash", root_.path(), name(host), FOREBAY_BINARY};
+  const std::vector<std::string> words = {"bash",       "-c",       kHostInit,      "bash",
+                                          root_.path(), name(host), FOREBAY_BINARY, FOREBAY_FAULTY_BINARY};
   constexpr long kOwn = CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC;
   const auto init = static_cast<pid_t>(::syscall(SYS_clone, kOwn | SIGCHLD, 0, 0, 0, 0));
   if (init < 0) throw std::runtime_error("clone of " + name(host));
@@ -179,6 +182,13 @@ std::string RealHosts::run(int host, const std::string& script) const {
   const ProcessResult result = try_run(host, {"sh", "-c", script});
   require_ok(result, name(host) + ": " + script);
   return result.out;
+}
+
+void RealHosts::wrap_program(int host, const std::string& environment, const std::string& run) {
+  const std::string wrapper = root_ / ("wrapper-of-" + name(host));
+  write_file(wrapper, "#!/bin/sh\n" + environment + " exec " + run + " \"$@\"\n");
+  ::chmod(wrapper.c_str(), 0755);
+  this->run(host, "mount --bind " + wrapper + " " + program());
 }
 
 void RealHosts::start_sshd(int host) { run(host, "/usr/sbin/sshd -f " + (root_ / ("sshd-of-" + name(host)))); }

@@ -38,6 +38,9 @@ class RealHosts {
   // For the others, it is not the host that they know.
   void change_host_key(int host);
 
+  // On this host, the program is `run` from now on: a command that takes its arguments, with variables before it.
+  void wrap_program(int host, const std::string& environment, const std::string& run);
+
   // These are the same path on each host. What is at it is one directory for all,
   std::string external() const { return root_ / "external"; }
   std::string shared(const std::string& name) const { return root_ / ("shared/" + name); }
@@ -45,6 +48,9 @@ class RealHosts {
   std::string own(const std::string& name) const { return root_ / ("own/" + name); }
   // or the program under test.
   std::string program() const { return program_directory() + "/forebay"; }
+  // The same always, and the one that has faults.
+  std::string program_as_built() const { return program() + "-as-built"; }
+  std::string faulty_program() const { return program() + "-faulty"; }
   std::string program_directory() const { return root_ / "bin"; }
 
   // Where own() of a host is for us.

@@ -57,6 +57,7 @@ void encode(const forebay::ServerInfo& server, ServerInfo* message) {
   message->set_number(server.number);
   message->set_reachability(number_of(server.reachability));
   for (const forebay::TargetInfo& target : server.targets) encode(target, message->add_targets());
+  message->set_clock(server.clock.time_since_epoch().count());
 }
 
 void encode(const forebay::ClusterInfo& cluster, ClusterInfo* message) {
@@ -79,6 +80,8 @@ Result<forebay::ServerInfo> decode(const ServerInfo& message) {
     ASSIGN_OR_RETURN(forebay::TargetInfo info, decode(target));
     server.targets.push_back(std::move(info));
   }
+  constexpr int64_t kLatestClock = int64_t{1} << 40;  // so that differences are numbers
+  server.clock = std::chrono::sys_seconds(std::chrono::seconds(std::clamp<int64_t>(message.clock(), 0, kLatestClock)));
   return server;
 }
 

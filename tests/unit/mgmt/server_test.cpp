@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <sstream>
+
+#include "core/log.h"
+#include "tests/support/files.h"
 #include "tests/support/temp_dir.h"
 
 namespace forebay::mgmt {
@@ -39,9 +43,12 @@ class MgmtServerTest : public testing::Test {
     options.external = "/gpfs";
     options.metads = 2;
     options.now = [this] { return now_; };
+    options.clock = [] { return kClock; };
     server_ = std::make_unique<MgmtServer>(options, Store::open(dir_ / "mgmt.db").value());
     ASSERT_TRUE(server_->load());
   }
+  static constexpr std::chrono::sys_seconds kClock{std::chrono::seconds(1'800'000'000)};
+
   TargetInfo only_target() {
     const std::vector<TargetInfo> targets = server_->targets();
     EXPECT_EQ(targets.size(), 1u);
@@ -163,6 +170,26 @@ TEST_F(MgmtServerTest, ADrainLastsOverHeartbeatsAndRestarts) {
   EXPECT_TRUE(only_target().draining);
   ASSERT_TRUE(server_->drain(id, false));
   EXPECT_FALSE(only_target().draining);
+}
+
+TEST_F(MgmtServerTest, AClockThatDiffersIsToldOnceAndWhenItIsRightAgain) {
+  const std::string file = dir_ / "log";
+  ASSERT_TRUE(start_log(file, "info"));
+  for (const int ahead : {0, 60, 61, 300, 301, -60, -300, 0}) {
+    ServerInfo server = storage_server("n1");
+    server.clock = kClock + std::chrono::seconds(ahead);
+    ASSERT_TRUE(server_->report(server));
+  }
+  ASSERT_TRUE(server_->report(storage_server("n2"))) << "an older one does not tell its clock";
+  ASSERT_TRUE(start_log("stderr", "warn"));
+  std::vector<std::string> said;
+  std::istringstream lines(test::read_file(file));
+  for (std::string line; std::getline(lines, line);) said.push_back(line.substr(line.find("n1: ")));
+  EXPECT_EQ(said, (std::vector<std::string>{
+                      "n1: its clock is 61 s ahead of that of this node; times of files will differ as much",
+                      "n1: its clock is right again",
+                      "n1: its clock is 300 s behind that of this node; times of files will differ as much",
+                      "n1: its clock is right again"}));
 }
 
 TEST(MgmtServer, InOneProcessATargetKeepsItsNumber) {
