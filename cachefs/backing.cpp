@@ -62,11 +62,7 @@ void BackingTable::leave(InodeId id) {
 Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info* info, By by, NewFile* new_file) {
   const std::shared_ptr<Entry> entry = enter(id);
   std::unique_lock lock(entry->mutex);
-  // Whoever has just closed the file is still to be heard of. Beside his handle a command's would have to be backed as
-  // well, and what is backed cannot leave the cache.
-  constexpr std::chrono::milliseconds kMoment{100};
-  const bool control = (info->flags & kControlOpenFlags) == kControlOpenFlags;
-  if (control) entry->released.wait_for(lock, kMoment, [&entry] { return entry->backed == 0; });
+  if ((info->flags & kControlOpenFlags) == kControlOpenFlags) await_closed(id, *entry, lock);
   LeaseRequest lease{.id = id, .direct = (info->flags & O_DIRECT) != 0};
   if (new_file != nullptr) lease.new_file = std::move(*new_file);
   const Result<Access> access = choose(request, lease, *entry, info->flags, by);
@@ -94,6 +90,18 @@ Result<Access> BackingTable::open(fuse_req_t request, InodeId id, fuse_file_info
   return access;
 }
 
+// Whoever has just closed the file is still to be heard of, and the kernel lets the chunk file go after that. Beside a
+// user of the chunk file a command's handle would have to be backed as well, and what is backed cannot leave the cache.
+void BackingTable::await_closed(InodeId id, Entry& entry, std::unique_lock<std::mutex>& lock) {
+  constexpr std::chrono::milliseconds kMoment{100}, kPause{2};
+  const auto until = std::chrono::steady_clock::now() + kMoment;
+  entry.released.wait_until(lock, until, [&entry] { return entry.backed == 0; });
+  if (shared_) return;
+  while (entry.backed == 0 && entry.unbacked == 0 && is_mapped(id) && std::chrono::steady_clock::now() < until) {
+    entry.released.wait_for(lock, kPause);
+  }
+}
+
 Result<Access> BackingTable::choose(fuse_req_t request, LeaseRequest& lease, Entry& entry, int flags, By by) {
   if (entry.unbacked > 0 || (entry.backed == 0 && (by == By::kEmpty || is_off()))) return unbacked();
   const bool control = (flags & kControlOpenFlags) == kControlOpenFlags;
@@ -113,8 +121,7 @@ Result<Access> BackingTable::choose(fuse_req_t request, LeaseRequest& lease, Ent
     const bool mapped = !control && !unpaced && lend(request, lease, entry);
     return mapped ? Access::kMapped : Access::kDirect;
   }
-  // A command must not hold the chunk file that it wants to drop.
-  if (entry.backed == 0 && (control || !is_mapped(lease.id))) return Access::kCached;
+  if (entry.backed == 0 && !is_mapped(lease.id)) return Access::kCached;
 
   // The kernel takes no other handle beside a backed one, and what is stored into a mapping that outlived its handle is
   // in no page of the kernel's but the chunk file's. What changed outside under those who have it open comes
@@ -123,8 +130,9 @@ Result<Access> BackingTable::choose(fuse_req_t request, LeaseRequest& lease, Ent
   if (!control) (void)storage_.fetch_all(lease.id, kLongestFetch);
   lease.beside = true;
   lent = lend(request, lease, entry);
-  if (!lent) return Failure(std::move(lent).error());
-  return Access::kMapped;
+  if (lent) return Access::kMapped;
+  // A command reads nothing.
+  return control && entry.backed == 0 ? Result<Access>(Access::kCached) : Failure(std::move(lent).error());
 }
 
 bool BackingTable::is_mapped(InodeId id) {

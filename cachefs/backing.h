@@ -69,6 +69,7 @@ class BackingTable {
 
   std::shared_ptr<Entry> enter(InodeId id);
   void leave(InodeId id);
+  void await_closed(InodeId id, Entry& entry, std::unique_lock<std::mutex>& lock);
   Access unbacked() const { return shared_ ? Access::kDirect : Access::kCached; }
   Result<Access> choose(fuse_req_t request, LeaseRequest& lease, Entry& entry, int flags, By by);
   // Takes lease.new_file out if the target has heard of it.

@@ -41,8 +41,9 @@ constexpr uint32_t kControlFirst = 1;
 // without it takes that back, for an unmount that then found the mount busy.
 constexpr uint32_t kControlDiscard = 2;
 constexpr uint32_t kMaxControlWaitMs = 1000;
-// How a command opens what it asks about: such a handle is for requests alone, and holds no lease on the file's data.
-constexpr int kControlOpenFlags = O_NONBLOCK | O_NOFOLLOW;
+// How a command opens what it asks about: such a handle is for requests alone, and holds no lease on the file's data
+// if nobody else uses it. Programs have no reason to open a file with O_ASYNC: there it means nothing.
+constexpr int kControlOpenFlags = O_NONBLOCK | O_NOFOLLOW | O_ASYNC;
 constexpr unsigned long kControlIoctl = _IOWR('f', 0xfb, ControlRequest);
 
 // Extended attributes. On any file or directory: cached, dirty, pinned ("0"/"1"), size, present_bytes, dirty_bytes,

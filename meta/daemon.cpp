@@ -73,6 +73,8 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   server.add(wire::kMetaServiceNumber, dispatch);
   server.add(wire::kMetaPeerServiceNumber, peer_dispatch);
   server.on_session_end([&dispatch](const transport::Party& peer) { dispatch.session_ended(peer); });
+  ASSIGN_OR_RETURN(const std::set<uint64_t> holders, meta.keep_locks_in(config.metad.data + "/locks.db"));
+  for (const uint64_t session : holders) server.expect_client(session);
   // Storage servers that settle what an earlier run left ask back.
   server.hold_clients();
   RETURN_IF_ERROR(server.start());

@@ -45,6 +45,15 @@ bool LockRanges::has_any(const LockOwner& owner) const {
   return std::any_of(ranges_.begin(), ranges_.end(), [&](const Range& range) { return range.owner == owner; });
 }
 
+std::vector<LockRanges::Range> LockRanges::near(const LockRequest& request) const {
+  std::vector<Range> found;
+  for (const Range& range : ranges_) {
+    if (range.begin > request.end) break;
+    if (range.owner == request.owner && request.begin <= range.end) found.push_back(range);
+  }
+  return found;
+}
+
 Result<ptrdiff_t> LockRanges::set(const LockRequest& request, size_t most) { return replace(request, true, most); }
 Result<ptrdiff_t> LockRanges::clear(const LockRequest& request, size_t most) { return replace(request, false, most); }
 

@@ -28,6 +28,8 @@ class LockRanges {
   // Whether the owner has just this, or a larger one of the same kind.
   bool has(const LockRequest& request) const;
   bool has_any(const LockOwner& owner) const;
+  // The owner's that overlap or touch the range of `request`.
+  std::vector<Range> near(const LockRequest& request) const;
 
   // The owner has `request` from now on, instead of what it had within its range. Returns by how many locks there are
   // more now. ENOLCK, and nothing changes, if there would be more than `most`.

@@ -1,7 +1,10 @@
 #include "meta/lock_table.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
+
+#include "core/log.h"
 
 namespace forebay::meta {
 namespace {
@@ -44,6 +47,19 @@ LockTable::Session& LockTable::session_of(uint64_t session) {
   const auto [found, is_new] = sessions_.try_emplace(session);
   if (is_new) found->second.ended = ++ends_;
   return found->second;
+}
+
+std::set<uint64_t> LockTable::keep_in(std::unique_ptr<LockStore> store) {
+  const std::lock_guard lock(mutex_);
+  std::set<uint64_t> sessions;
+  for (const LockRequest& known : store->take_loaded()) {
+    if (!is_sound(known)) continue;
+    const auto more = files_[file_of(known)].ranges.set(known, std::numeric_limits<size_t>::max());
+    account(file_of(known), known.owner.session, more.value_or(0));
+    sessions.insert(known.owner.session);
+  }
+  store_ = std::move(store);
+  return sessions;
 }
 
 Result<bool> LockTable::lock(const LockRequest& request, bool wait) {
@@ -114,13 +130,26 @@ Status LockTable::set(File& file, const LockRequest& request) {
   ASSIGN_OR_RETURN(const ptrdiff_t more,
                    file.ranges.set(request, std::min(limits_.locks_of_file, file.ranges.count() + room)));
   account(file_of(request), request.owner.session, more);
+  keep(file, request);
   return {};
 }
 
 Status LockTable::clear(File& file, const LockRequest& request) {
   ASSIGN_OR_RETURN(const ptrdiff_t more, file.ranges.clear(request, limits_.locks_of_file));
   account(file_of(request), request.owner.session, more);
+  keep(file, request);
   return {};
+}
+
+void LockTable::keep(const File& file, const LockRequest& request) {
+  if (store_ != nullptr) note_kept(store_->replace(request, file.ranges.near(request)));
+}
+
+// A lock counts all the same: only a restart would lose it.
+void LockTable::note_kept(const Status& kept) {
+  if (!kept && keeps_) log(Module::kMeta).error("locks end with this process: {}", kept.error().message());
+  if (kept && !keeps_) log(Module::kMeta).info("locks that are set outlive this process again");
+  keeps_ = kept.has_value();
 }
 
 void LockTable::account(const FileKey& file, uint64_t session, ptrdiff_t more) {
@@ -280,6 +309,8 @@ size_t LockTable::end_session(uint64_t session) {
   const size_t had = ended.lock_count + ended.waits.size();
   std::set<FileKey> files;
   for (const auto& [file, count] : ended.locks) files.insert(file);
+  if (store_ != nullptr && !files.empty())
+    note_kept(store_->end_session(session, std::vector(files.begin(), files.end())));
   for (const auto& [key, wait] : ended.waits) files.insert(key.file);
   while (!ended.waits.empty()) {
     const auto& [key, wait] = *ended.waits.begin();

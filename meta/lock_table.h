@@ -17,6 +17,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <span>
 #include <tuple>
 #include <unordered_map>
@@ -24,6 +25,7 @@
 #include "core/protocol/locks.h"
 #include "core/result.h"
 #include "meta/lock_ranges.h"
+#include "meta/lock_store.h"
 
 namespace forebay::meta {
 
@@ -38,6 +40,9 @@ struct LockLimits {
 class LockTable {
  public:
   explicit LockTable(const LockLimits& limits = {}) : limits_(limits) {}
+  // Before the first request: takes up what `store` has, and keeps there what is set from now on. Returns the sessions
+  // that have some.
+  std::set<uint64_t> keep_in(std::unique_ptr<LockStore> store);
 
   // These are as in MetaService.
   Result<bool> lock(const LockRequest& request, bool wait);
@@ -57,7 +62,7 @@ class LockTable {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using FileKey = std::pair<InodeId, LockSpace>;
+  using FileKey = LockStore::FileKey;
   struct FileKeyHash {
     size_t operator()(const FileKey& key) const { return std::hash<uint64_t>{}(key.first * 4 + uint64_t(key.second)); }
   };
@@ -103,6 +108,9 @@ class LockTable {
   Status set(File& file, const LockRequest& request);
   Status clear(File& file, const LockRequest& request);
   void account(const FileKey& file, uint64_t session, ptrdiff_t more);
+  // What the owner has now where it asked for something.
+  void keep(const File& file, const LockRequest& request);
+  void note_kept(const Status& kept);
   // Takes it out of the queue. `ended`: the client is told that something happened.
   void drop_wait(File& file, Queue::iterator wait, bool ended);
   // Gives those in the queue what is free.
@@ -119,6 +127,8 @@ class LockTable {
 
   const LockLimits limits_;
   std::mutex mutex_;
+  std::unique_ptr<LockStore> store_;  // null: they end with this process
+  bool keeps_ = true;                 // the store took the last change
   std::unordered_map<FileKey, File, FileKeyHash> files_;
   std::unordered_map<uint64_t, Session> sessions_;
   size_t awaiting_ = 0;

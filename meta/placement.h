@@ -18,10 +18,11 @@ namespace forebay::meta {
 class Placement {
  public:
   // `targets`: all of the cache, with what is known of their state; thread safe. None: the one of this process.
-  Placement(const Config& config, std::function<std::vector<TargetInfo>()> targets);
+  Placement(const Config& config, std::function<TargetList()> targets);
 
   // The layout for a file of so many bytes that a caller on `node` touches first, below a directory with that rule (or
-  // none). Over fewer targets than it asks for where there are fewer. ENXIO when no target takes files. Thread safe.
+  // none). Over fewer targets than it asks for where there are fewer. While no target is online, on those that may come
+  // back; ENXIO when none of them takes files. Thread safe.
   Result<std::shared_ptr<const Layout>> place(const std::string& node, LayoutRule rule, uint64_t size_bytes);
   // The run of the file's one target, if that is on the node (TargetInfo::run); otherwise 0. Thread safe.
   uint64_t run_on(const std::string& node, const Layout& layout) const;
@@ -36,7 +37,7 @@ class Placement {
 
  private:
   const Config::Stripe stripe_;
-  const std::function<std::vector<TargetInfo>()> targets_;
+  const std::function<TargetList()> targets_;
   const std::shared_ptr<const Layout> plain_;
   std::atomic<uint64_t> turn_{0};
 };

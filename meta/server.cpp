@@ -11,7 +11,7 @@ constexpr size_t kMostSmallFilesWaiting = 65'536;
 }  // namespace
 
 MetaServer::MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
-                       StorageService& storage, std::function<std::vector<TargetInfo>()> targets, Ownership ownership)
+                       StorageService& storage, std::function<TargetList()> targets, Ownership ownership)
     : config_(config),
       ownership_(std::move(ownership)),
       store_(std::move(store)),

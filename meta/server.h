@@ -38,7 +38,7 @@ class MetaServer final : public MetaService, public MetaPeerService {
  public:
   // `targets`: those of the cluster, thread safe; none: there is one, in this process.
   MetaServer(const Config& config, std::unique_ptr<Store> store, const consistency::ExternalTree& external,
-             StorageService& storage, std::function<std::vector<TargetInfo>()> targets = {}, Ownership ownership = {});
+             StorageService& storage, std::function<TargetList()> targets = {}, Ownership ownership = {});
   ~MetaServer() override;
 
   // From here on storage servers may ask.
@@ -46,6 +46,9 @@ class MetaServer final : public MetaService, public MetaPeerService {
   // Takes up what an earlier run left dirty, which needs the storage servers. Then flushes and evicts in the
   // background.
   Status start();
+  // Of a cluster, before the first request: locks are kept in this file, and outlive a restart. Returns the sessions of
+  // clients that have some since an earlier run. Errors of LockStore::open().
+  Result<std::set<uint64_t>> keep_locks_in(const std::string& path);
   // Takes directories out of the database that lead to nothing which is kept here. When no client knows their numbers.
   Status forget_unused_directories();
   // Where an inode's chunks are; for who routes requests to targets. Null when none was chosen yet. ESTALE.

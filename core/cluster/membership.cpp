@@ -38,8 +38,10 @@ void Membership::stop() {
 Status Membership::ask() {
   ASSIGN_OR_RETURN(ClusterInfo info, mgmt_.cluster());
   auto fresh = std::make_shared<const ClusterInfo>(std::move(info));
+  auto targets = std::make_shared<const std::vector<TargetInfo>>(fresh->targets());
   const std::lock_guard lock(mutex_);
   cluster_ = std::move(fresh);
+  targets_ = std::move(targets);
   return {};
 }
 
@@ -65,9 +67,14 @@ std::shared_ptr<const ClusterInfo> Membership::cluster() const {
   return cluster_;
 }
 
+TargetList Membership::targets() const {
+  const std::lock_guard lock(mutex_);
+  return targets_;
+}
+
 std::vector<TargetId> Membership::target_ids() const {
   std::vector<TargetId> ids;
-  for (const TargetInfo& target : targets()) ids.push_back(target.id);
+  for (const TargetInfo& target : *targets()) ids.push_back(target.id);
   return ids;
 }
 

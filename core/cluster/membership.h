@@ -32,8 +32,8 @@ class Membership {
 
   // As of the last time that mgmtd answered; never null after start(). Thread safe.
   std::shared_ptr<const ClusterInfo> cluster() const;
-  // All targets in it, and their numbers.
-  std::vector<TargetInfo> targets() const { return cluster()->targets(); }
+  // All targets in it, and their numbers. Never null either.
+  TargetList targets() const;
   std::vector<TargetId> target_ids() const;
 
  private:
@@ -47,6 +47,7 @@ class Membership {
   std::condition_variable wake_;
   bool stopping_ = false;
   std::shared_ptr<const ClusterInfo> cluster_;
+  TargetList targets_;  // of cluster_
   std::thread thread_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,9 @@ struct TargetInfo {
   bool draining = false;  // takes no new files, and is to be emptied
   uint64_t run = 0;       // of its server: another one after each start
 };
+
+// All of a cluster. One that was given out does not change any more.
+using TargetList = std::shared_ptr<const std::vector<TargetInfo>>;
 
 // A server other than mgmtd itself.
 struct ServerInfo {

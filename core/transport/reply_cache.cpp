@@ -3,12 +3,14 @@
 namespace forebay::transport {
 
 std::shared_ptr<const ReplyCache::Reply> ReplyCache::begin(uint64_t session, uint64_t request) {
+  const auto deadline = std::chrono::steady_clock::now() + patience_;
   std::unique_lock lock(mutex_);
-  for (;;) {
+  for (bool in_time = true;;) {
     const auto [at, is_new] = sessions_[session].replies.try_emplace(request, nullptr);
     if (is_new) return nullptr;
     if (at->second != nullptr) return at->second;
-    made_.wait(lock);
+    if (!in_time) return std::make_shared<const Reply>(Reply{{ETIMEDOUT, "it is still being done"}, {}});
+    in_time = made_.wait_until(lock, deadline) == std::cv_status::no_timeout;
   }
 }
 

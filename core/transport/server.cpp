@@ -63,6 +63,14 @@ Status Server::listen(Address& address) {
 
 void Server::add(uint32_t number, google::protobuf::Service& service) { services_[number] = &service; }
 
+void Server::expect_client(uint64_t session) {
+  const std::lock_guard lock(mutex_);
+  SessionUse& expected = sessions_[session];
+  expected.peer.role = Role::kClient;
+  expected.peer.session = session;
+  expected.last_seen = steady_clock::now() + limits_.return_grace - limits_.session_grace;
+}
+
 Status Server::start() {
   for (uint8_t level = 0; level < kLevels; ++level) RETURN_IF_ERROR(open(pool_of(level, kNoProcessor)));
   RETURN_IF_ERROR(open(greeting_));

@@ -39,6 +39,8 @@ struct ServerLimits {
   std::chrono::milliseconds greeting{10'000};
   // A client that is gone for longer than this is believed to be dead.
   std::chrono::milliseconds session_grace{5'000};
+  // The same for one that knows us from before our start, see expect_client().
+  std::chrono::milliseconds return_grace{15'000};
 };
 
 class Serving;
@@ -57,6 +59,9 @@ class Server {
   // Before start(). `ended` hears of each session of which no connection is left, some seconds after the last one
   // broke.
   void on_session_end(std::function<void(const Party&)> ended) { session_ended_ = std::move(ended); }
+
+  // A client of an earlier run, which still has something here: its session ends if it does not come.
+  void expect_client(uint64_t session);
 
   // Before start(), by who learns only then which cluster it is of.
   void set_cluster(const std::string& cluster) { self_.cluster = cluster; }

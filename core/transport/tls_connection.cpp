@@ -30,8 +30,7 @@ Status TlsConnection::expect_tls(Deadline deadline) {
   (void)::recv(poll_descriptor(), &first, sizeof(first), MSG_PEEK | MSG_DONTWAIT);
   if (first == kTlsHandshake) return {};
   std::string reason =
-      "wants TLS, and the other side speaks none; set cluster.tls_certificate, cluster.tls_key and cluster.tls_ca "
-      "there";
+      "it speaks no TLS, and the server wants it; set cluster.tls_certificate, cluster.tls_key and cluster.tls_ca";
   Header header{.kind = Kind::kHello, .code = EACCES, .body_bytes = static_cast<uint32_t>(reason.size())};
   HeaderBytes head = encode(header);
   iovec pieces[] = {{head.data(), head.size()}, {reason.data(), reason.size()}};

@@ -6,6 +6,11 @@
 
 namespace forebay::meta {
 
+Result<std::set<uint64_t>> MetaServer::keep_locks_in(const std::string& path) {
+  ASSIGN_OR_RETURN(std::unique_ptr<LockStore> store, LockStore::open(path));
+  return locks_.keep_in(std::move(store));
+}
+
 Result<bool> MetaServer::lock(const LockRequest& request, bool wait) { return locks_.lock(request, wait); }
 
 Status MetaServer::unlock(const LockRequest& request) { return locks_.unlock(request); }

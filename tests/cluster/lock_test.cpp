@@ -246,6 +246,30 @@ TEST_F(LocksAcrossClients, MoreWaitThanThereAreThreads) {
   for (const auto& waiter : waiters) EXPECT_EQ(waiter->result(), 0);
 }
 
+class LocksAndARestart : public LocksAcrossClients, public testing::WithParamInterface<int> {};
+INSTANTIATE_TEST_SUITE_P(By, LocksAndARestart, testing::Values(SIGKILL, SIGTERM),
+                         [](const auto& tested) { return tested.param == SIGKILL ? "Kill" : "Order"; });
+
+TEST_P(LocksAndARestart, OfTheirServerAreHeldAndWaitedForAsBefore) {
+  LockProcess holder(file(1)), waiter(file(2)), other(file(3));
+  ASSERT_EQ(holder.record(F_SETLK, F_WRLCK, 10, 10), 0);
+  ASSERT_EQ(holder.record(F_SETLK, F_UNLCK, 15, 1), 0);
+  ASSERT_EQ(holder.flock(LOCK_EX), 0);
+  waiter.begin_flock(LOCK_EX);
+  waiter.await_waiting();
+  cluster_->run({"flush", cluster_->mountpoint(1)});  // the file itself is known after a restart
+  cluster_->kill_daemon(1, "metad", GetParam());
+  cluster_->start_again();
+  EXPECT_EQ(other.flock(LOCK_SH | LOCK_NB), EWOULDBLOCK);
+  EXPECT_EQ(other.record(F_SETLK, F_RDLCK, 16, 100), EAGAIN);
+  EXPECT_EQ(other.record(F_SETLK, F_WRLCK, 15, 1), 0);
+  EXPECT_FALSE(waiter.is_done());
+  ASSERT_EQ(holder.flock(LOCK_UN), 0);
+  EXPECT_EQ(waiter.result(kSoon), 0);
+  ASSERT_EQ(holder.record(F_SETLK, F_UNLCK), 0);
+  EXPECT_EQ(other.record(F_SETLK, F_WRLCK), 0);
+}
+
 TEST_F(LocksAcrossClients, AClientThatIsKilledGivesUpItsLocks) {
   LockProcess holder(file(1)), waiter(file(2));
   ASSERT_EQ(holder.flock(LOCK_EX), 0);

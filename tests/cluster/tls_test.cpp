@@ -59,7 +59,7 @@ TEST_F(ClusterTls, EveryDaemonRefusesWhoSpeaksNone) {
     const ProcessResult answer =
         run_on(cluster, 2,
                {"timeout", "20", "bash", "-c", "exec 3<>/dev/tcp/$0/$1; printf FBAY >&3; tr -d '\\0' <&3", host, port});
-    EXPECT_THAT(answer.out, HasSubstr("wants TLS")) << port << ": " << describe(answer);
+    EXPECT_THAT(answer.out, HasSubstr("speaks no TLS")) << port << ": " << describe(answer);
   }
 }
 
@@ -69,8 +69,8 @@ TEST_F(ClusterTls, WhoShowsNoCertificateOfTheCaIsToldSo) {
   const std::string mountpoint = files_.make("mountpoint");
   const ProcessResult without = mount_beside(cluster, 2, mountpoint, {});
   EXPECT_EQ(without.exit_status, 1);
-  EXPECT_THAT(without.err,
-              AllOf(HasSubstr("mgmtd"), HasSubstr(":7700: wants TLS"), HasSubstr("cluster.tls_certificate")));
+  EXPECT_THAT(without.err, AllOf(HasSubstr("mgmtd"), HasSubstr(":7700 refuses this side: it speaks no TLS"),
+                                 HasSubstr("cluster.tls_certificate")));
   const Settings of_another_ca = settings_of(TestCa("another").issue(files_.path(), "stranger", ca.text()));
   const ProcessResult stranger = mount_beside(cluster, 2, mountpoint, of_another_ca);
   EXPECT_EQ(stranger.exit_status, 1);

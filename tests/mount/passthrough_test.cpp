@@ -157,6 +157,39 @@ TEST_F(PassthroughTest, StoresIntoAMappingWithoutDescriptorAreFlushed) {
   }
 }
 
+// As tar and others open files; it was taken for a command, which reads nothing.
+TEST_F(PassthroughTest, WhoFollowsNoLinksAndDoesNotWaitReadsAsOthersDo) {
+  put_cached("a", noise(kMiB));
+  const int64_t hits = cache_.status().at("hits");
+  const OpenFile file(cache_.inside("a"), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  for (size_t at = 0; at < kMiB; at += 4096) ASSERT_EQ(file.read_at(at, 4096).size(), 4096u);
+  EXPECT_EQ(cache_.status().at("hits"), hits + 1) << "reads came to us";
+}
+
+// Whoever opens the file now must not read pages of the kernel's instead of the chunk file's.
+TEST_F(PassthroughTest, StoresIntoAMappingWithoutDescriptorAreReadByWhoeverOpensTheFile) {
+  constexpr int kOfACommand = O_NONBLOCK | O_NOFOLLOW | O_ASYNC;
+  for (const int flags : {O_RDWR, O_RDWR | O_NONBLOCK | O_NOFOLLOW, O_RDWR | O_TRUNC | O_NONBLOCK | O_NOFOLLOW,
+                          O_RDWR | O_APPEND, O_RDONLY | kOfACommand}) {
+    const std::string name = fmt::format("{:o}", flags);
+    put_cached(name, noise(kMiB));
+    const SharedMapping mapping(cache_.inside(name), kMiB);
+    mapping.store(0, "written");
+    const OpenFile first(cache_.inside(name), flags), second(cache_.inside(name), O_RDWR);
+    second.write_at(0, noise(kMiB, 2));
+    EXPECT_EQ(content_difference(noise(kMiB, 2), second.read_at(0, kMiB)), "") << name;
+    std::string expected = noise(kMiB, 2);
+    for (const std::string text : {"first", "second", "third"}) {
+      mapping.store(4096, text);
+      expected.replace(4096, text.size(), text);
+      EXPECT_EQ(content_difference(expected, second.read_at(0, kMiB)), "") << name;
+      EXPECT_EQ(content_difference(expected, first.read_at(0, kMiB)), "") << name;
+      EXPECT_EQ(content_difference(expected, read_file(cache_.inside(name))), "") << name;
+    }
+    EXPECT_EQ(content_difference(expected, flushed_to(name)), "") << name;
+  }
+}
+
 TEST_F(PassthroughTest, WhatIsMappedIsNotEvicted) {
   put_cached("a", noise(kMiB));
   const SharedMapping mapping(cache_.inside("a"), kMiB);

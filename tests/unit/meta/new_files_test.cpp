@@ -10,11 +10,11 @@ namespace {
 
 const std::string kContent = "content";
 
-std::vector<TargetInfo> one_target() {
+TargetList one_target() {
   TargetInfo target;
   target.node = "here";
   target.run = MetaHarness::kRun;
-  return {target};
+  return std::make_shared<const std::vector<TargetInfo>>(1, target);
 }
 
 class NewFiles : public testing::Test, protected MetaHarness {

@@ -20,8 +20,7 @@ namespace forebay::meta {
 class MetaHarness {
  public:
   // `targets`: as in a cluster, with target 0 among them.
-  explicit MetaHarness(ConflictRule rule = ConflictRule::kKeepBoth,
-                       std::function<std::vector<TargetInfo>()> targets = {})
+  explicit MetaHarness(ConflictRule rule = ConflictRule::kKeepBoth, std::function<TargetList()> targets = {})
       : targets_(std::move(targets)) {
     config_.flush.policy = FlushPolicy::kManual;  // nothing goes out unless the test says so
     config_.consistency.validate = Validate::kAlways;
@@ -136,7 +135,7 @@ class MetaHarness {
   int kills_ = 0;
   Config config_;
   const Caller root_;
-  const std::function<std::vector<TargetInfo>()> targets_;
+  const std::function<TargetList()> targets_;
   std::unique_ptr<consistency::ExternalTree> tree_;
   std::unique_ptr<storage::StorageServer> storage_;
   std::unique_ptr<MetaServer> meta_;

@@ -56,7 +56,7 @@ class SeveralServers : public testing::Test {
       return std::shared_ptr<MetaPeerService>(std::shared_ptr<void>(), metas_[other].get());
     };
     metas_.push_back(std::make_unique<MetaServer>(config_, Store::open(cache + "/meta.db", number).value(), *tree_,
-                                                  *storages_.back(), std::function<std::vector<TargetInfo>()>(),
+                                                  *storages_.back(), std::function<TargetList()>(),
                                                   Ownership(number, servers_, reach)));
     EXPECT_TRUE(metas_.back()->open_tree());
   }

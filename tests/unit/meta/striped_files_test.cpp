@@ -64,7 +64,7 @@ class StripedFiles : public testing::Test {
     const auto known = [] {
       std::vector<TargetInfo> all(kTargets);
       for (TargetId id = 1; id <= kTargets; ++id) all[id - 1].id = id;
-      return all;
+      return std::make_shared<const std::vector<TargetInfo>>(std::move(all));
     };
     meta_ = std::make_unique<MetaServer>(config_, Store::open(cache_ + "/meta.db").value(), *tree_, *storage_, known);
     routes_ = meta_.get();

@@ -69,7 +69,7 @@ TEST_F(TlsHandshakeTest, ACertificateThatIsNotGoodTodayIsRefused) {
 
 TEST_F(TlsHandshakeTest, AClientWithoutTlsIsToldWhatToSet) {
   expect_refused(meet({}, member(ca_, "server")),
-                 "wants TLS, and the other side speaks none; set cluster.tls_certificate",
+                 "it speaks no TLS, and the server wants it; set cluster.tls_certificate",
                  "does not speak TLS; set cluster.tls_certificate");
 }
 

@@ -439,6 +439,20 @@ TEST_P(TransportTest, TheEndOfASessionIsTold) {
   EXPECT_EQ(peer.role, Role::kClient);
 }
 
+TEST_P(TransportTest, AClientOfBeforeARestartHasAMomentToComeBack) {
+  constexpr std::chrono::milliseconds kMoment{200};
+  serve({}, {.session_grace = kMoment / 10, .return_grace = kMoment});
+  std::future<Party> ended = ended_.get_future();
+  server_->expect_client(session_);
+  ASSERT_EQ(error_of(channel()), 0) << "it comes";
+  EXPECT_EQ(ended.wait_for(2 * kMoment), std::future_status::timeout);
+  const auto began = std::chrono::steady_clock::now();
+  server_->expect_client(session_ + 1);
+  ASSERT_EQ(ended.wait_for(kSoon), std::future_status::ready) << "it does not";
+  EXPECT_EQ(ended.get().session, session_ + 1);
+  EXPECT_GE(std::chrono::steady_clock::now() - began, kMoment);
+}
+
 // Each that is served asks the same server again: with threads for all of them alone, none would get through.
 TEST_P(TransportTest, WhoWaitsDoesNotTakeTheThreadsOfThoseHeWaitsFor) {
   constexpr int kMany = 60;
