@@ -38,7 +38,7 @@ Status run_cluster_mount(const MountOptions& options, const std::function<void()
   LayoutTable layouts;
   StripedStorage storage({[&layouts](InodeId id) -> Result<StripedStorage::LayoutPtr> { return layouts.find(id); },
                           [&node](TargetId id) { return node->peers().storage(id); },
-                          [&node] { return node->membership().target_ids(); },
+                          [&node] { return node->membership().online_targets(); },
                           [&](InodeId id) { return tell_handles(*meta, layouts, id); }});
   Session session{*meta, storage, node->mgmt(), options, &layouts};
   ASSIGN_OR_RETURN(const std::unique_ptr<FuseSession> fuse, FuseSession::mount(session));

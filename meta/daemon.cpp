@@ -63,7 +63,7 @@ Status run_daemon(const Config& config, const std::function<void()>& ready) {
   MetaServer* meta_server = nullptr;
   StripedStorage storage({[&](InodeId id) { return meta_server->find_layout(id); },
                           [&](TargetId id) { return node->peers().storage(id); },
-                          [&] { return node->membership().target_ids(); }});
+                          [&] { return node->membership().online_targets(); }});
   const auto reach = [&node](uint32_t other) { return node->peers().meta_peer(other); };
   MetaServer meta(config, std::move(store), *external, storage, targets, Ownership(number, cluster->metads, reach));
   meta_server = &meta;

@@ -345,9 +345,10 @@ Status MetaServer::after_write(InodeId id) {
   }
   if (config_.flush.policy == FlushPolicy::kManual) return {};
   // More dirty data than max_dirty: who writes helps to bring it out, the oldest first.
-  const uint64_t limit = config_.flush.max_dirty.of(storage_.space().capacity_bytes);
   constexpr int kMostFlushes = 64;
-  for (int flushes = 0; flushes < kMostFlushes && storage_.space().dirty_bytes > limit; ++flushes) {
+  for (int flushes = 0; flushes < kMostFlushes; ++flushes) {
+    const SpaceReport space = storage_.space();
+    if (space.dirty_bytes <= config_.flush.max_dirty.of(space.capacity_bytes)) break;
     const InodeId oldest = scheduler_.oldest();
     const InodePtr inode = oldest == 0 ? nullptr : inodes_.find(oldest);
     // A failure is reported to those who have that file open; here it only means that nothing is gained.

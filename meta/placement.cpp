@@ -38,7 +38,8 @@ Placement::Placement(const Config& config, std::function<TargetList()> targets)
 std::vector<TargetId> Placement::draining() const {
   std::vector<TargetId> ids;
   if (!targets_) return ids;
-  for (const TargetInfo& target : *targets_()) {
+  const TargetList all = targets_();
+  for (const TargetInfo& target : *all) {
     if (target.draining) ids.push_back(target.id);
   }
   return ids;
@@ -46,7 +47,8 @@ std::vector<TargetId> Placement::draining() const {
 
 uint64_t Placement::run_on(const std::string& node, const Layout& layout) const {
   if (!targets_ || layout.targets.size() != 1) return 0;
-  for (const TargetInfo& target : *targets_()) {
+  const TargetList all = targets_();
+  for (const TargetInfo& target : *all) {
     if (target.id == layout.targets.front()) return target.node == node ? target.run : 0;
   }
   return 0;

@@ -64,7 +64,8 @@ Status MetaServer::stop(End end) {
   open_files_wake_.notify_all();
   if (watcher_.joinable()) watcher_.join();
   small_files_.stop();
-  storage_.look_at_leases();
+  // Targets of a cluster live on, and tell the next of us; nobody serves their questions here any more.
+  if (!placement_.is_cluster()) storage_.look_at_leases();
   if (end == End::kFlush) {
     const std::vector<InodeId> ids = scheduler_.files();
     scheduler_.expedite(ids);

@@ -72,9 +72,12 @@ TargetList Membership::targets() const {
   return targets_;
 }
 
-std::vector<TargetId> Membership::target_ids() const {
+std::vector<TargetId> Membership::online_targets() const {
   std::vector<TargetId> ids;
-  for (const TargetInfo& target : *targets()) ids.push_back(target.id);
+  const TargetList all = targets();
+  for (const TargetInfo& target : *all) {
+    if (target.reachability == Reachability::kOnline) ids.push_back(target.id);
+  }
   return ids;
 }
 

@@ -32,9 +32,10 @@ class Membership {
 
   // As of the last time that mgmtd answered; never null after start(). Thread safe.
   std::shared_ptr<const ClusterInfo> cluster() const;
-  // All targets in it, and their numbers. Never null either.
+  // All targets in it. Never null either.
   TargetList targets() const;
-  std::vector<TargetId> target_ids() const;
+  // Of those that answer.
+  std::vector<TargetId> online_targets() const;
 
  private:
   void run();

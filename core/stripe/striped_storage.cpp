@@ -220,14 +220,14 @@ std::vector<Result<SettleReply>> StripedStorage::settle_many(std::span<const Ino
 }
 
 void StripedStorage::look_at_leases() {
-  for (const TargetId target : directory_.targets()) {
+  for (const TargetId target : directory_.online_targets()) {
     if (const Result<ServicePtr> service = directory_.service_of(target); service) (*service)->look_at_leases();
   }
 }
 
 SpaceReport StripedStorage::space() {
   SpaceReport sum;
-  for (const TargetId target : directory_.targets()) {
+  for (const TargetId target : directory_.online_targets()) {
     const SpaceReport one = space_of(target);
     sum.capacity_bytes += one.capacity_bytes;
     sum.used_bytes += one.used_bytes;

@@ -29,7 +29,7 @@ class StripedStorage final : public StorageService {
   struct Directory {
     std::function<Result<LayoutPtr>(InodeId)> layout_of;     // null: the file has none
     std::function<Result<ServicePtr>(TargetId)> service_of;  // ENXIO: no such target; EHOSTUNREACH
-    std::function<std::vector<TargetId>()> targets;          // all of them
+    std::function<std::vector<TargetId>()> online_targets;   // all that answer: sums are of these
     // Of a client: has the metadata server make an open file known to its targets once more. layout_of() says where
     // those are from then on.
     std::function<Status(InodeId)> reopen;

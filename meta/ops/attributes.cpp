@@ -128,7 +128,9 @@ Status MetaServer::truncate_open(const InodePtr& inode, uint64_t size) {
     const Status truncated = storage_.truncate(inode->id, size);
     end_truncation(inode);
     RETURN_IF_ERROR(truncated);
-    return after_write(inode->id);
+    // In a cluster each target watches how much is dirty on it, and says so with the next write.
+    const bool is_watched = placement_.is_cluster() && config_.flush.policy != FlushPolicy::kWriteThrough;
+    return is_watched ? Status{} : after_write(inode->id);
   }
   // No byte changes, but the mtime does: that is done outside at once, like any other change of attributes.
   ASSIGN_OR_RETURN(const FdPtr fd, path_fd(inode));

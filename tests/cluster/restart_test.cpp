@@ -51,6 +51,22 @@ TEST_F(Restart, AStorageServerThatWasKilledServesOpenFilesAgain) {
   EXPECT_EQ(content_difference(expected, read_file(cluster.outside("cold"))), "");
 }
 
+// What is said of all targets is said without it: sums of space, what is known as dirty.
+TEST_F(Restart, NobodyWaitsForAStorageServerThatIsNotThere) {
+  TestCluster cluster(2);
+  cluster.end_storaged(2);
+  const auto began = std::chrono::steady_clock::now();
+  const OpenFile file(cluster.inside(2, "a"), O_CREAT | O_RDWR);
+  file.write_at(0, noise(kMiB));
+  ASSERT_EQ(::ftruncate(file.fd(), 1000), 0);
+  ASSERT_EQ(::truncate(cluster.inside(1, "a").c_str(), 2000), 0);
+  EXPECT_EQ(cluster.status(2).at("dirty_files"), 1);
+  cluster.run({"flush", cluster.mountpoint(2)});
+  EXPECT_EQ(content_difference(noise(kMiB).substr(0, 1000) + std::string(1000, '\0'), read_file(cluster.outside("a"))),
+            "");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
+}
+
 TEST_F(Restart, AMetadataServerThatWasKilledTakesUpWhatIsDirty) {
   TestCluster cluster(2, {"flush.policy=manual"});
   const std::string content = noise(2 * kMiB);
