@@ -34,9 +34,8 @@ void put_state(const TargetInfo& target, Json& row) {
 }
 
 // Where there are any.
-void put_links(Session& session, Json& json) {
-  const Result<ClusterInfo> known = session.mgmt.cluster();
-  for (const Link& link : known ? known->links : std::vector<Link>()) {
+void put_links(const std::vector<Link>& links, Json& json) {
+  for (const Link& link : links) {
     Json& row = json["links"].emplace_back();
     row["directory"] = link.directory;
     row["external"] = link.transient() ? Json() : Json(link.external);
@@ -67,12 +66,14 @@ std::string status_json(Session& session) {
   if (!session.in_cluster()) report_own_target(session, status);
   Json json;
   json["external"] = session.options.external;
-  put_links(session, json);
+  const ClusterInfo cluster = session.mgmt.cluster().value_or(ClusterInfo{});
+  put_links(cluster.links, json);
   json["mountpoint"] = session.options.mountpoint;
   if (!session.in_cluster()) {
     json["cache"] = session.options.caches.front();
   } else {
     json["mgmtd"] = session.options.config.cluster.mgmtd;
+    json["mgmtd_silent_s"] = cluster.age.count();
     json["node"] = node_name_of(session.options.config);
   }
   json["pid"] = ::getpid();
@@ -93,7 +94,7 @@ std::string status_json(Session& session) {
   json["passthrough"] = session.backing.report();
   json["io_uring"] = session.ring.report();
   json["splice"] = splice_report(session);
-  for (const TargetInfo& target : session.mgmt.targets()) {
+  for (const TargetInfo& target : cluster.targets()) {
     Json& row = json["targets"].emplace_back();
     row = {{"id", target.id}, {"path", target.path}, {"pool", name_of(target.pool)}};
     row["capacity_bytes"] = target.capacity_bytes;

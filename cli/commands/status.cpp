@@ -72,6 +72,12 @@ std::string online_text(const Json& targets) {
   return fmt::format("{} of {} online and good", online, targets.size());
 }
 
+// It is asked every second; what is said of targets is as old.
+std::string silence_text(uint64_t seconds) {
+  constexpr uint64_t kNoticed = 4;
+  return seconds < kNoticed ? "" : fmt::format(" (does not answer for {} s)", seconds);
+}
+
 std::string hits_text(uint64_t hits, uint64_t misses) {
   if (hits + misses == 0) return "none yet";
   return fmt::format("{} of {} ({:.1f}%)", hits, hits + misses,
@@ -113,6 +119,9 @@ void print_status(const Json& json) {
   print_row("external", facts.text("external"));
   if (const Json links = facts.take("links"); links.is_array()) print_row("links", links_text(links));
   if (const std::string cache = facts.text("cache"); cache != "-") print_row("cache", cache);
+  if (const std::string mgmtd = facts.text("mgmtd"); mgmtd != "-") {
+    print_row("mgmtd", mgmtd + silence_text(facts.number("mgmtd_silent_s")));
+  }
   const uint64_t dirty_bytes = facts.number("dirty_bytes");
   print_row("state", state_text(dirty_bytes, facts.number("dirty_files")));
   const uint64_t used = facts.number("used_bytes");

@@ -36,12 +36,14 @@ void Membership::stop() {
 }
 
 Status Membership::ask() {
+  const auto asked_at = std::chrono::steady_clock::now();
   ASSIGN_OR_RETURN(ClusterInfo info, mgmt_.cluster());
   auto fresh = std::make_shared<const ClusterInfo>(std::move(info));
   auto targets = std::make_shared<const std::vector<TargetInfo>>(fresh->targets());
   const std::lock_guard lock(mutex_);
   cluster_ = std::move(fresh);
   targets_ = std::move(targets);
+  asked_at_ = asked_at;
   return {};
 }
 
@@ -65,6 +67,11 @@ void Membership::run() {
 std::shared_ptr<const ClusterInfo> Membership::cluster() const {
   const std::lock_guard lock(mutex_);
   return cluster_;
+}
+
+std::chrono::seconds Membership::age() const {
+  const std::lock_guard lock(mutex_);
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::steady_clock::now() - asked_at_);
 }
 
 TargetList Membership::targets() const {

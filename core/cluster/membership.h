@@ -32,6 +32,8 @@ class Membership {
 
   // As of the last time that mgmtd answered; never null after start(). Thread safe.
   std::shared_ptr<const ClusterInfo> cluster() const;
+  // How long ago that was.
+  std::chrono::seconds age() const;
   // All targets in it. Never null either.
   TargetList targets() const;
   // Of those that answer.
@@ -48,7 +50,8 @@ class Membership {
   std::condition_variable wake_;
   bool stopping_ = false;
   std::shared_ptr<const ClusterInfo> cluster_;
-  TargetList targets_;  // of cluster_
+  TargetList targets_;                              // of cluster_
+  std::chrono::steady_clock::time_point asked_at_;  // for cluster_
   std::thread thread_;
 };
 

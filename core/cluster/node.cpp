@@ -30,7 +30,8 @@ Node::Node(const transport::Address& mgmtd, transport::Party self, transport::Cr
       credentials_(std::move(credentials)),
       channel_({mgmtd}, wire::kManagementServiceNumber, self_, credentials_),
       mgmt_(channel_),
-      membership_(mgmt_) {}
+      membership_(mgmt_),
+      known_(mgmt_, membership_) {}
 
 Node::~Node() {
   channel_.shut_down();

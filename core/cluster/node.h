@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "core/cluster/known_cluster.h"
 #include "core/cluster/membership.h"
 #include "core/cluster/peers.h"
 #include "core/config.h"
@@ -30,7 +31,7 @@ class Node {
   const std::string& name() const { return self_.node; }
   // What mgmtd made of as_server().
   const ServerInfo& as_server() const { return as_server_; }
-  MgmtService& mgmt() { return mgmt_; }
+  MgmtService& mgmt() { return known_; }
   Membership& membership() { return membership_; }
   Peers& peers() { return *peers_; }
 
@@ -42,6 +43,7 @@ class Node {
   transport::Channel channel_;
   RemoteMgmt mgmt_;
   Membership membership_;
+  KnownCluster known_;
   ServerInfo as_server_;
   std::unique_ptr<Peers> peers_;
 };

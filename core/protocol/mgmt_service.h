@@ -64,6 +64,7 @@ struct ClusterInfo {
   std::vector<Link> links;
   uint32_t metads = 1;  // how many metadata servers share the tree, those that are not there now among them
   std::vector<ServerInfo> servers;
+  std::chrono::seconds age{0};  // since mgmtd said so
 
   std::vector<TargetInfo> targets() const {
     std::vector<TargetInfo> all;

@@ -67,6 +67,30 @@ TEST_F(Restart, NobodyWaitsForAStorageServerThatIsNotThere) {
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
 }
 
+TEST_F(Restart, WithoutTheManagerAllGoesOn) {
+  TestCluster cluster(2, {"flush.policy=manual"});
+  for (int node = 1; node <= 2; ++node) {  // so that each knows all others
+    const std::string name = "of" + std::to_string(node);
+    write_file(cluster.inside(node, name), noise(kMiB));
+    for (int other = 1; other <= 2; ++other) EXPECT_EQ(read_file(cluster.inside(other, name)).size(), kMiB);
+  }
+  EXPECT_EQ(cluster.status(2).at("mgmtd_silent_s"), 0);
+  cluster.kill_daemon(1, "mgmtd");
+  const auto began = std::chrono::steady_clock::now();
+  const std::string content = noise(kMiB, 2);
+  write_file(cluster.inside(2, "new"), content);
+  EXPECT_EQ(content_difference(content, read_file(cluster.inside(1, "new"))), "");
+  EXPECT_EQ(cluster.status(1).at("dirty_files"), 3);
+  EXPECT_EQ(cluster.status(1).at("targets").size(), 2u);
+  cluster.run({"flush", cluster.mountpoint(1)});
+  EXPECT_EQ(content_difference(content, read_file(cluster.outside("new"))), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
+  const auto is_silent = [&] { return cluster.status(2).at("mgmtd_silent_s") > 0; };
+  while (!is_silent() && std::chrono::steady_clock::now() - began < std::chrono::seconds(20)) std::this_thread::yield();
+  EXPECT_TRUE(is_silent());
+  cluster.stop();
+}
+
 TEST_F(Restart, AMetadataServerThatWasKilledTakesUpWhatIsDirty) {
   TestCluster cluster(2, {"flush.policy=manual"});
   const std::string content = noise(2 * kMiB);
