@@ -80,8 +80,11 @@ std::string status_json(Session& session) {
   json["version"] = FOREBAY_VERSION;
   json["capacity_bytes"] = status.capacity_bytes;
   json["used_bytes"] = status.used_bytes;
-  json["dirty_bytes"] = status.dirty_bytes;
-  json["dirty_files"] = status.dirty_files;
+  // Whoever waits for a zero must not take it from those who answer.
+  const bool known = status.silent_servers == 0;
+  json["dirty_bytes"] = known ? Json(status.dirty_bytes) : Json();
+  json["dirty_files"] = known ? Json(status.dirty_files) : Json();
+  if (session.in_cluster()) json["silent_servers"] = status.silent_servers;
   json["cached_files"] = status.cached_files;
   json["hits"] = status.hits;
   json["misses"] = status.misses;

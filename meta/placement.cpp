@@ -45,6 +45,14 @@ std::vector<TargetId> Placement::draining() const {
   return ids;
 }
 
+uint32_t Placement::absent_targets() const {
+  if (!targets_) return 0;
+  const TargetList all = targets_();
+  return static_cast<uint32_t>(std::count_if(all->begin(), all->end(), [](const TargetInfo& target) {
+    return target.reachability != Reachability::kOnline && !target.draining;
+  }));
+}
+
 uint64_t Placement::run_on(const std::string& node, const Layout& layout) const {
   if (!targets_ || layout.targets.size() != 1) return 0;
   const TargetList all = targets_();

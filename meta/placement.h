@@ -28,6 +28,8 @@ class Placement {
   uint64_t run_on(const std::string& node, const Layout& layout) const;
   // Those that are to be emptied. Thread safe.
   std::vector<TargetId> draining() const;
+  // How many are not online, and had not been emptied before. Thread safe.
+  uint32_t absent_targets() const;
   // True if there are targets of other processes.
   bool is_cluster() const { return targets_ != nullptr; }
   // The layout of files that have none of their own, because there is one target.

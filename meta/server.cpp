@@ -119,6 +119,7 @@ CacheStatus MetaServer::status() {
   status.flush_failures = flush_failures_;
   status.conflicts = conflict_count_;
   status.inodes_in_memory = inodes_.size();
+  status.silent_servers = space.silent_targets + placement_.absent_targets();
   return status;
 }
 

@@ -58,6 +58,11 @@ std::string state_text(uint64_t dirty_bytes, uint64_t dirty_files) {
                      format_bytes(dirty_bytes));
 }
 
+// Of a cluster.
+std::string unknown_text(uint64_t silent) {
+  return fmt::format("not known: {} server{} not answer", silent, silent == 1 ? " does" : "s do");
+}
+
 std::string share_text(uint64_t used, uint64_t capacity) {
   if (capacity == 0) return format_bytes(used);
   return fmt::format("{} of {} ({:.0f}%)", format_bytes(used), format_bytes(capacity),
@@ -122,8 +127,9 @@ void print_status(const Json& json) {
   if (const std::string mgmtd = facts.text("mgmtd"); mgmtd != "-") {
     print_row("mgmtd", mgmtd + silence_text(facts.number("mgmtd_silent_s")));
   }
-  const uint64_t dirty_bytes = facts.number("dirty_bytes");
-  print_row("state", state_text(dirty_bytes, facts.number("dirty_files")));
+  const uint64_t dirty_bytes = facts.number("dirty_bytes"), dirty_files = facts.number("dirty_files");
+  const uint64_t silent = facts.number("silent_servers");
+  print_row("state", silent > 0 ? unknown_text(silent) : state_text(dirty_bytes, dirty_files));
   const uint64_t used = facts.number("used_bytes");
   print_row("used", share_text(used, facts.number("capacity_bytes")));
   print_row("cached files", std::to_string(facts.number("cached_files")));

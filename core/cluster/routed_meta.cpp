@@ -353,17 +353,25 @@ Status RoutedMeta::pin(InodeId id, bool pinned) {
 }
 
 // What the targets say each server has asked all of them for; files are counted by their owner.
+// Each says the same of the targets; of files each knows its own.
 CacheStatus RoutedMeta::status() {
-  CacheStatus sum = servers_.front()->status();
-  for (size_t i = 1; i < servers_.size(); ++i) {
-    const CacheStatus more = servers_[i]->status();
-    sum.dirty_files += more.dirty_files;
-    sum.cached_files += more.cached_files;
-    sum.evicted_bytes += more.evicted_bytes;
-    sum.flush_failures += more.flush_failures;
-    sum.conflicts += more.conflicts;
-    sum.inodes_in_memory += more.inodes_in_memory;
+  CacheStatus sum;
+  uint32_t silent = 0;
+  for (const auto& server : servers_) {
+    const CacheStatus one = server->status();
+    if (one.capacity_bytes == 0) {
+      ++silent;
+      continue;
+    }
+    const CacheStatus before = std::exchange(sum, one);
+    sum.dirty_files += before.dirty_files;
+    sum.cached_files += before.cached_files;
+    sum.evicted_bytes += before.evicted_bytes;
+    sum.flush_failures += before.flush_failures;
+    sum.conflicts += before.conflicts;
+    sum.inodes_in_memory += before.inodes_in_memory;
   }
+  sum.silent_servers += silent;
   return sum;
 }
 

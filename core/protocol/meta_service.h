@@ -122,6 +122,7 @@ struct CacheStatus {
   uint64_t dirty_files = 0, cached_files = 0, pinned_bytes = 0;
   uint64_t hits = 0, misses = 0, fetched_bytes = 0, flushed_bytes = 0, evicted_bytes = 0;
   uint64_t flush_failures = 0, conflicts = 0, inodes_in_memory = 0;
+  uint32_t silent_servers = 0;  // that do not answer: what they have is in none of these
 };
 
 // What storage servers tell a metadata server, and ask it.

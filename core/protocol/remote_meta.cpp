@@ -177,8 +177,12 @@ Status RemoteMeta::pin(InodeId id, bool pinned) {
 }
 
 CacheStatus RemoteMeta::status() {
-  const auto reply = ask<wire::Meta>(stub_, &wire::Meta::GetCacheStatus, wire::CacheStatusRequest());
-  return reply ? wire::decode(*reply) : CacheStatus{};
+  const auto reply =
+      ask<wire::Meta>(stub_, &wire::Meta::GetCacheStatus, wire::CacheStatusRequest(), transport::kStatusLimit);
+  if (reply) return wire::decode(*reply);
+  CacheStatus unknown;
+  unknown.silent_servers = 1;
+  return unknown;
 }
 
 Status RemoteMeta::mark_dirty(InodeId id, bool leased) {

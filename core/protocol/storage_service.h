@@ -111,6 +111,7 @@ struct SpaceReport {
   uint64_t misses = 0;  // reads that had to fetch
   uint64_t fetched_bytes = 0;
   uint64_t flushed_bytes = 0;
+  uint32_t silent_targets = 0;  // of a sum: those that do not answer
 };
 
 class StorageService {

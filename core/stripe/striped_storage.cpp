@@ -229,6 +229,7 @@ SpaceReport StripedStorage::space() {
   SpaceReport sum;
   for (const TargetId target : directory_.online_targets()) {
     const SpaceReport one = space_of(target);
+    if (one.capacity_bytes == 0) ++sum.silent_targets;
     sum.capacity_bytes += one.capacity_bytes;
     sum.used_bytes += one.used_bytes;
     sum.reserved_bytes += one.reserved_bytes;

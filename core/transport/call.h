@@ -16,6 +16,8 @@ constexpr std::chrono::seconds kUsualLimit{60};
 constexpr std::chrono::minutes kLongLimit{60};
 // For what is asked again soon anyway.
 constexpr std::chrono::seconds kShortLimit{3};
+// For what people look at, also while a server that is asked asks others in vain for that long.
+constexpr std::chrono::seconds kStatusLimit{10};
 
 class Call final : public google::protobuf::RpcController {
  public:

@@ -51,7 +51,7 @@ TEST_F(Restart, AStorageServerThatWasKilledServesOpenFilesAgain) {
   EXPECT_EQ(content_difference(expected, read_file(cluster.outside("cold"))), "");
 }
 
-// What is said of all targets is said without it: sums of space, what is known as dirty.
+// What is said of all targets is said without it; but that nothing is dirty, nobody knows.
 TEST_F(Restart, NobodyWaitsForAStorageServerThatIsNotThere) {
   TestCluster cluster(2);
   cluster.end_storaged(2);
@@ -60,11 +60,33 @@ TEST_F(Restart, NobodyWaitsForAStorageServerThatIsNotThere) {
   file.write_at(0, noise(kMiB));
   ASSERT_EQ(::ftruncate(file.fd(), 1000), 0);
   ASSERT_EQ(::truncate(cluster.inside(1, "a").c_str(), 2000), 0);
-  EXPECT_EQ(cluster.status(2).at("dirty_files"), 1);
+  EXPECT_EQ(cluster.status(2).at("silent_servers"), 1);
+  EXPECT_TRUE(cluster.status(2).at("dirty_bytes").is_null()) << "it may have some";
+  const ProcessResult text = cluster.try_run({"status", cluster.mountpoint(2)});
+  EXPECT_NE(text.out.find("not known: 1 server does not answer"), std::string::npos) << text.out;
   cluster.run({"flush", cluster.mountpoint(2)});
   EXPECT_EQ(content_difference(noise(kMiB).substr(0, 1000) + std::string(1000, '\0'), read_file(cluster.outside("a"))),
             "");
   EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
+}
+
+TEST_F(Restart, WithoutAMetadataServerNobodyKnowsWhetherAllIsOut) {
+  TestCluster cluster(2, {"flush.policy=manual"}, {}, 2);
+  const auto has_number_1 = [&](int node) {
+    return read_file(cluster.data(node) + "/metad.log").find("metad 1 listens") != std::string::npos;
+  };
+  const int node = has_number_1(1) ? 1 : 2;  // the other has the root, and status waits for that
+  ASSERT_TRUE(has_number_1(node));
+  EXPECT_EQ(cluster.status(1).at("dirty_bytes"), 0);
+  EXPECT_EQ(cluster.status(1).at("silent_servers"), 0);
+  cluster.kill_daemon(node, "metad");
+  const Json status = cluster.status(1);
+  EXPECT_EQ(status.at("silent_servers"), 1);
+  EXPECT_TRUE(status.at("dirty_bytes").is_null());
+  EXPECT_TRUE(status.at("dirty_files").is_null());
+  EXPECT_GT(status.at("capacity_bytes"), 0);
+  cluster.start_again();
+  EXPECT_EQ(cluster.status(1).at("dirty_bytes"), 0);
 }
 
 TEST_F(Restart, WithoutTheManagerAllGoesOn) {

@@ -199,6 +199,7 @@ void encode(const CacheStatus& from, CacheStatusReply& to) {
   to.set_flush_failures(from.flush_failures);
   to.set_conflicts(from.conflicts);
   to.set_inodes_in_memory(from.inodes_in_memory);
+  to.set_silent_servers(from.silent_servers);
 }
 
 CacheStatus decode(const CacheStatusReply& from) {
@@ -217,6 +218,7 @@ CacheStatus decode(const CacheStatusReply& from) {
   to.flush_failures = from.flush_failures();
   to.conflicts = from.conflicts();
   to.inodes_in_memory = from.inodes_in_memory();
+  to.silent_servers = from.silent_servers();
   return to;
 }
 
