@@ -4,16 +4,14 @@
 // It outlives the process, not a power cut: nothing is synced. Who waits for a lock asks again, and is not in here.
 #pragma once
 
-#include <sqlite3.h>
-
 #include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/database.h"
 #include "core/protocol/locks.h"
-#include "core/result.h"
 #include "meta/lock_ranges.h"
 
 namespace forebay::meta {
@@ -36,30 +34,14 @@ class LockStore {
   Status end_session(uint64_t session, std::span<const FileKey> files);
 
  private:
-  struct Close {
-    void operator()(sqlite3* database) const { sqlite3_close(database); }
-  };
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-  };
-  using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
-
-  explicit LockStore(std::string path) : path_(std::move(path)) {}
-  Status open_file();
-  Status load();
-  Status prepare(Statement& statement, const char* sql);
+  explicit LockStore(Database database) : database_(std::move(database)) {}
+  static Result<std::unique_ptr<LockStore>> open_file(const std::string& path);
+  Status load(const std::string& path);
   Status erase(const LockRequest& around);
   Status insert(const FileKey& file, const LockRanges::Range& range);
-  // Runs a statement whose values are bound.
-  Status run(const Statement& statement);
-  // All that `change` does, or nothing.
-  template <typename Change>
-  Status transaction(Change change);
-  Status error() const;
 
-  const std::string path_;
-  std::unique_ptr<sqlite3, Close> database_;
-  Statement begin_, commit_, rollback_, erase_, insert_, end_session_;  // before database_ in destruction
+  Database database_;
+  Statement erase_, insert_, end_session_;  // gone before the database is
   std::vector<LockRequest> loaded_;
 };
 

@@ -1,14 +1,12 @@
 // Store: what mgmtd must not forget (SQLite): the cluster's id, and which numbers were given to whom.
 #pragma once
 
-#include <sqlite3.h>
-
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "core/database.h"
 #include "core/protocol/types.h"
-#include "core/result.h"
 
 namespace forebay::mgmt {
 
@@ -33,21 +31,9 @@ class Store {
   Status put_setting(const std::string& key, const std::string& value);
 
  private:
-  Store() = default;
-  struct Close {
-    void operator()(sqlite3* database) const { sqlite3_close(database); }
-  };
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
-  };
-  using Statement = std::unique_ptr<sqlite3_stmt, Finalize>;
+  explicit Store(Database database) : database_(std::move(database)) {}
 
-  Result<Statement> prepare(const char* sql);
-  Status run(const Statement& statement);
-  Status error() const;
-
-  std::string path_;
-  std::unique_ptr<sqlite3, Close> database_;
+  Database database_;
 };
 
 }  // namespace forebay::mgmt

@@ -96,7 +96,7 @@ class SeveralServers : public testing::Test {
   // Files are made, moved, exchanged, replaced and removed at the same few names by all threads, as clients of several
   // mounts do. No data of a file that is gone comes back as a conflict, and the others keep theirs.
   void shuffle(const std::vector<InodeId>& directories) {
-    constexpr int kThreads = 4, kRounds = 300, kNames = 2;
+    constexpr int kThreads = 4, kRounds = 300, kAllNames = 2;
     const uint64_t seed = std::random_device()();
     std::cout << "seed " << seed << "\n";
     const auto is_fair = [](const Error& error) { return error.code == ENOENT || error.code == EEXIST; };
@@ -105,7 +105,7 @@ class SeveralServers : public testing::Test {
       threads.emplace_back([&, number] {
         std::mt19937_64 random(seed + number);
         const auto place = [&] { return directories[random() % directories.size()]; };
-        const auto name = [&] { return "f" + std::to_string(random() % kNames); };
+        const auto name = [&] { return "f" + std::to_string(random() % kAllNames); };
         for (int round = 0; round < kRounds; ++round) {
           Status done;
           switch (random() % 4) {
