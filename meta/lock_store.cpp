@@ -24,7 +24,7 @@ Statement& operator<<(Statement& statement, const LockStore::FileKey& file) {
 
 Result<std::unique_ptr<LockStore>> LockStore::open(const std::string& path) {
   auto store = open_file(path);
-  if (store) return store;
+  if (store || store.error().code == ENOSPC) return store;
   log(Module::kMeta).warn("{}; made anew: locks of before are not known", store.error().context);
   for (const char* suffix : {"", "-wal", "-shm"}) ::unlink((path + suffix).c_str());
   return open_file(path);

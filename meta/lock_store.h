@@ -22,7 +22,7 @@ class LockStore {
   using FileKey = std::pair<InodeId, LockSpace>;
 
   // Opens or makes the file, and reads what is in it. What a power cut has damaged is made anew. EIO: it cannot be
-  // made.
+  // made; ENOSPC.
   static Result<std::unique_ptr<LockStore>> open(const std::string& path);
 
   // What an earlier run has left: each range as a request for it. Once.
